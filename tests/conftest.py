@@ -1,0 +1,46 @@
+"""What holds for every test: strict numerics, two CPU devices, checked types, one compilation cache."""
+
+import os
+import pathlib
+
+
+def _cache_folder() -> pathlib.Path:
+    """Where compiled programs are kept between runs of the tests, and shared between workers."""
+    user = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(os.environ.get("AFTERFIT_CACHE") or pathlib.Path(user) / "afterfit") / "xla-tests"
+
+
+# In the environment, so that the programs that tests start share the cache too.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# As the ensemble sets it; here from the start, so that no number depends on which test ran first.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+
+import hypothesis
+import jax
+import jaxtyping
+import pytest
+
+
+# Two devices, so that packs split over devices wherever the tests run. Must precede JAX's first use.
+jax.config.update("jax_num_cpu_devices", 2)
+# An outer product where an elementwise one was meant is the commonest silent mistake in array code.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# Promotion of dtypes stays standard: under "strict" every mean by an integer count would need a cast.
+
+# Every function and dataclass of the package is checked against its annotations while tests run. The cost
+# is a second or so at import and while tracing, nothing once compiled.
+jaxtyping.install_import_hook("afterfit", "typecheck.checked")
+
+# The same examples in every run (a failure can be repeated), and no deadline (the first call compiles).
+hypothesis.settings.register_profile("afterfit", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("afterfit")
+
+
+@pytest.fixture
+def data_folder() -> pathlib.Path:
+    """The folder of real data sets that `AFTERFIT_DATA` names; tests that need it skip without."""
+    folder = os.environ.get("AFTERFIT_DATA")
+    if not folder:
+        pytest.skip("AFTERFIT_DATA names no folder of data sets")
+    return pathlib.Path(folder)
