@@ -1,0 +1,16 @@
+"""What learns."""
+
+from ._base import (
+    AbstractArchitecture as AbstractArchitecture,
+    Batched as Batched,
+    call_batch as call_batch,
+    Frozen as Frozen,
+    named_key as named_key,
+    split_trainable as split_trainable,
+)
+from ._mlp import MLP as MLP, MLPModel as MLPModel
+from ._transformer import (
+    nanda_transformer as nanda_transformer,
+    Transformer as Transformer,
+    TransformerModel as TransformerModel,
+)

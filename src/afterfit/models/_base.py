@@ -1,0 +1,75 @@
+"""What every model shares: how it is made, what of it is trained, and how it reads a batch."""
+
+import abc
+import inspect
+import typing
+import zlib
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Key, PyTree
+
+from ..tasks import Sizes
+
+
+class AbstractArchitecture(abc.ABC):
+    """A model before it exists: sizes and settings, as a frozen dataclass.
+
+    `float` fields are data (they may differ between the lanes of a pack), everything else is
+    structure.
+    """
+
+    @abc.abstractmethod
+    def build(self, sizes: Sizes, *, key: Key[Array, ""]) -> eqx.Module:
+        """A model called on one example: `model(inputs) -> Float[Array, "outputs"]`.
+
+        A model whose call takes `key` gets one while it trains and `None` while it is measured.
+        """
+
+
+@typing.runtime_checkable
+class Batched(typing.Protocol):
+    """A model that has a cheaper form for many examples at once; it must equal the plain one."""
+
+    def batched(self, inputs: PyTree, key: Key[Array, ""] | None = None) -> Array:
+        """Outputs "batch outputs" for inputs with leaves "batch ..."."""
+        ...
+
+
+class Frozen(eqx.Module):
+    """An array of a model that training leaves alone."""
+
+    value: Array
+
+
+def split_trainable(model: PyTree) -> tuple[PyTree, PyTree]:
+    """`(parameters, rest)` such that `eqx.combine(parameters, rest)` is the model.
+
+    Parameters are the floating-point arrays outside any `Frozen`.
+    """
+    wanted = jax.tree.map(
+        lambda leaf: not isinstance(leaf, Frozen) and eqx.is_inexact_array(leaf),
+        model,
+        is_leaf=lambda leaf: isinstance(leaf, Frozen),
+    )
+    return eqx.partition(model, wanted)
+
+
+def call_batch(model: PyTree, inputs: PyTree, key: Key[Array, ""] | None = None) -> Array:
+    """Outputs "batch outputs" of a model for inputs with leaves "batch ..."."""
+    if isinstance(model, Batched):
+        return model.batched(inputs, key)
+    if key is None or not takes_key(model):
+        return jax.vmap(model)(inputs)
+    count = jax.tree.leaves(inputs)[0].shape[0]
+    return jax.vmap(lambda one, its_key: model(one, key=its_key))(inputs, jax.random.split(key, count))
+
+
+def takes_key(model: PyTree) -> bool:
+    """Whether a model's call accepts `key`."""
+    return "key" in inspect.signature(type(model).__call__).parameters
+
+
+def named_key(key: Key[Array, ""], name: str) -> Key[Array, ""]:
+    """A key for the part called `name`, so that a new part never moves the others."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
