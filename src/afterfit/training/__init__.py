@@ -1,0 +1,39 @@
+"""How one run steps."""
+
+from ._evaluation import Totals as Totals
+from ._experiment import (
+    BASIC_MEASURES as BASIC_MEASURES,
+    Experiment as Experiment,
+    probe_name as probe_name,
+    Seeds as Seeds,
+)
+from ._modifiers import (
+    AbstractConstraint as AbstractConstraint,
+    ConstantNorm as ConstantNorm,
+    Noise as Noise,
+    Parametrisation as Parametrisation,
+)
+from ._moment import Examples as Examples, Moment as Moment
+from ._optimisers import (
+    AbstractOptimiser as AbstractOptimiser,
+    Adam as Adam,
+    AdamW as AdamW,
+    GradientDescent as GradientDescent,
+    SGD as SGD,
+)
+from ._program import Program as Program, Recipe as Recipe, State as State
+from ._recipe import (
+    changed as changed,
+    from_plain as from_plain,
+    kinds as kinds,
+    nearest as nearest,
+    RecipeError as RecipeError,
+    to_plain as to_plain,
+)
+from ._schedule import (
+    AbstractSchedule as AbstractSchedule,
+    At as At,
+    Every as Every,
+    LogSpaced as LogSpaced,
+    Sustained as Sustained,
+)

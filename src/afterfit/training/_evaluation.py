@@ -1,0 +1,96 @@
+"""Sums of scores and gradients over any number of training examples, in blocks of a fixed shape.
+
+How many examples count is a number, not a shape: a full batch is a loop over blocks with a dynamic
+trip count, so that runs with different fractions of training data share one program and each costs
+what its own training set costs.
+"""
+
+import typing
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from ..tasks import AbstractObjective, Data, Predict
+
+
+BLOCK = 512  # examples; Power et al.'s batch, and large enough for matrix products to run at speed
+
+Split = typing.Literal["train", "test"]
+Maker = Callable[..., Predict]
+"""From parameters, and the number of a block where chance must differ between blocks, to a prediction."""
+
+
+class Totals(typing.NamedTuple):
+    """Sums over examples."""
+
+    loss: Float[Array, ""]
+    correct: Float[Array, ""]
+
+
+def rows_at(data: Data, split: Split, positions: Int[Array, " batch"]) -> Int[Array, " batch"]:
+    """Rows of the pool that hold the examples at these positions of a split."""
+    return data.rows[positions if split == "train" else data.train_count + positions]
+
+
+def block_totals(
+    predict: Predict,
+    objective: AbstractObjective,
+    data: Data,
+    rows: Int[Array, " batch"],
+    valid: Bool[Array, " batch"],
+) -> Totals:
+    """Sums of loss and correctness over the valid rows."""
+    inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (data.inputs, data.targets))
+    scores = objective.score(predict, inputs, targets)
+    # `where`, not a product: an infinite loss in a padded row must not turn the sum into NaN.
+    return Totals(*(jnp.sum(jnp.where(valid, score, 0)) for score in scores))
+
+
+def mean_scores(predict: Predict, objective: AbstractObjective, data: Data, split: Split) -> Totals:
+    """Mean loss and accuracy of a split."""
+    count, capacity = _extent(data, split)
+
+    def add(index: Int[Array, ""], totals: Totals) -> Totals:
+        rows, valid = _block_rows(data, split, index, count, capacity)
+        return Totals(*map(jnp.add, totals, block_totals(predict, objective, data, rows, valid)))
+
+    zero = jnp.zeros(())
+    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity)
+    return Totals(*(total / count for total in totals))
+
+
+def full_gradient(
+    maker: Maker, parameters: PyTree, objective: AbstractObjective, data: Data, split: Split
+) -> tuple[Float[Array, ""], PyTree]:
+    """Mean loss of a split and its gradient."""
+    count, capacity = _extent(data, split)
+
+    def loss(candidate: PyTree, index: Int[Array, ""]) -> Float[Array, ""]:
+        rows, valid = _block_rows(data, split, index, count, capacity)
+        return block_totals(maker(candidate, index), objective, data, rows, valid).loss / count
+
+    def add(index: Int[Array, ""], sums: tuple) -> tuple:
+        return jax.tree.map(jnp.add, sums, jax.value_and_grad(loss)(parameters, index))
+
+    zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, parameters))
+    return _sum_over_blocks(add, zeros, count, capacity)
+
+
+def _extent(data: Data, split: Split) -> tuple[Int[Array, ""], int]:
+    if split == "train":
+        return data.train_count, data.train_capacity
+    return data.test_count, data.rows.shape[0]
+
+
+def _block_rows(data: Data, split: Split, index: Int[Array, ""], count: Int[Array, ""], capacity: int):
+    positions = index * BLOCK + jnp.arange(min(BLOCK, capacity))
+    valid = positions < count
+    return rows_at(data, split, jnp.where(valid, positions, 0)), valid
+
+
+def _sum_over_blocks(add: Callable, start: PyTree, count: Int[Array, ""], capacity: int) -> PyTree:
+    if capacity <= BLOCK:  # a loop of one round costs its bookkeeping and nothing else
+        return add(jnp.zeros((), jnp.int32), start)
+    return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, add, start)

@@ -1,0 +1,111 @@
+"""An experiment: the whole recipe of one training run except its seed."""
+
+import dataclasses
+import typing
+from collections.abc import Callable
+
+from ..models import AbstractArchitecture
+from ..tasks import AbstractTask
+from ._modifiers import AbstractConstraint, Noise, Parametrisation
+from ._optimisers import AbstractOptimiser, AdamW
+from ._schedule import AbstractSchedule, LogSpaced, Sustained
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """The whole recipe of one training run except its seed.
+
+    **Main fields:**
+
+    - `task`: what is learned.
+    - `model`: what learns.
+    - `optimiser`: how parameters move.
+    - `batch`: examples in a step, never more than half of the training set (Power et al. 2022,
+      appendix A.1.2); `None` takes the full training set.
+    - `steps`: how many updates.
+
+    **Other fields:**
+
+    - `parametrisation`: initial scale and centred output scale.
+    - `noise`, `constraint`: additions to plain training.
+    - `record`: at which steps measurements are taken.
+    - `snapshots`: at which recorded steps parameters are kept (`None`: never).
+    - `stop`: a condition on the records that ends the run early.
+    - `probes`: further measurements, each a function of a `Moment` or a component that is called so.
+    - `precision`: of all arithmetic.
+    """
+
+    task: AbstractTask
+    model: AbstractArchitecture
+    optimiser: AbstractOptimiser = AdamW()
+    batch: int | None = None
+    steps: int = 10_000
+    parametrisation: Parametrisation = Parametrisation()
+    noise: Noise | None = None
+    constraint: AbstractConstraint | None = None
+    record: AbstractSchedule = LogSpaced()
+    snapshots: AbstractSchedule | None = None
+    stop: Sustained | None = None
+    probes: tuple[Callable, ...] = dataclasses.field(default=(), metadata={"room": "afterfit.probes"})
+    precision: typing.Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self):
+        for field, contract in (
+            ("task", AbstractTask),
+            ("model", AbstractArchitecture),
+            ("optimiser", AbstractOptimiser),
+        ):
+            if not isinstance(getattr(self, field), contract):
+                found = type(getattr(self, field)).__name__
+                raise ValueError(f"`{field}` must be a subclass of {contract.__name__}, got {found}.")
+        if self.steps < 1:
+            raise ValueError(f"`steps` must be at least 1, got {self.steps}.")
+        if self.batch is not None and self.batch < 1:
+            raise ValueError(
+                f"`batch` must be at least 1 or None for the full training set, got {self.batch}."
+            )
+        if self.precision not in ("float32", "float64"):
+            raise ValueError(f"`precision` must be float32 or float64, got {self.precision!r}.")
+        names = [probe_name(probe) for probe in self.probes]
+        for name in names:
+            if names.count(name) > 1 or name in BASIC_MEASURES:
+                raise ValueError(f"two measures are called {name!r}: rename one of the probes.")
+        known = (*BASIC_MEASURES, *names)
+        if self.stop is not None and self.stop.measure.split("/")[0] not in known:
+            raise ValueError(
+                f"`stop` waits for {self.stop.measure!r}, which is not measured: {', '.join(known)}."
+            )
+
+
+BASIC_MEASURES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "weight_norm")
+"""What is measured at every recorded step, probes or not."""
+
+
+def probe_name(probe: typing.Any) -> str:
+    """The name of a probe's measure: a function's own, or a class's in lower case with underscores."""
+    name = getattr(probe, "__name__", None)
+    if name is not None:
+        return name
+    letters = [("_" + c.lower()) if c.isupper() else c for c in type(probe).__name__]
+    return "".join(letters).lstrip("_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """The four sources of chance of a run; `Seeds.of(3)` drives all four by one seed."""
+
+    split: int
+    init: int
+    batches: int
+    noise: int
+
+    @classmethod
+    def of(cls, seed: int, **fixed: int) -> "Seeds":
+        """All sources from one seed, except those given by name."""
+        return cls(**{source: fixed.get(source, seed) for source in ("split", "init", "batches", "noise")})
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or not 0 <= value < 2**32:
+                raise ValueError(f"seed `{field.name}` must be an integer in [0, 2**32), got {value!r}.")

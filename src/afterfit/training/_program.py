@@ -1,0 +1,265 @@
+"""The pure functions of one training run: start, step, measure.
+
+They know nothing of packs and lanes. Everything that may differ between runs of one pack comes in
+as arrays: `numbers` (the float fields of all components), `seeds`, and the task's data.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Callable, Hashable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
+
+from ..models import call_batch, named_key, split_trainable
+from ..tasks import Data, Predict
+from ._evaluation import block_totals, full_gradient, rows_at
+from ._experiment import Experiment, probe_name, Seeds
+from ._moment import Moment
+from ._numbers import graft, split
+from ._sampling import batch_at
+
+
+DIVERGED = 1e6
+"""A run has diverged when its training loss is not finite or exceeds this many times
+1 + its first loss; the step before is the last one taken."""
+
+
+class State(eqx.Module):
+    """All that a run carries from step to step; it can be stored and picked up again."""
+
+    parameters: PyTree
+    optimiser: PyTree
+    initial: PyTree  # parameters at step 0
+    frozen: PyTree  # arrays of the model that are not trained
+    step: Int[Array, ""]
+    first_loss: Float[Array, ""]
+    diverged_at: Int[Array, ""]  # -1 while all is well
+
+    @property
+    def running(self) -> Array:
+        """Whether the run may go on."""
+        return self.diverged_at < 0
+
+
+class Recipe(typing.NamedTuple):
+    """What of one run enters the program as arrays, the task's data apart."""
+
+    numbers: Float[np.ndarray | Array, " numbers"]
+    seeds: UInt32[np.ndarray | Array, " sources"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The functions of all runs that share the structure of `experiment` and the shapes of `data`.
+
+    Numbers of `experiment` are placeholders: those of a run come in with its `Recipe`.
+    """
+
+    experiment: Experiment
+    sizes: typing.Any
+
+    # --- making arrays of recipes -------------------------------------------------------------
+
+    @staticmethod
+    def parts(experiment: Experiment) -> tuple:
+        """The components that enter the program (the task does only by its objective)."""
+        return (
+            experiment.model,
+            experiment.optimiser,
+            experiment.task.objective,
+            experiment.parametrisation,
+            experiment.noise,
+            experiment.constraint,
+            experiment.probes,
+        )
+
+    @classmethod
+    def recipe(cls, experiment: Experiment, seeds: Seeds) -> Recipe:
+        """A run's numbers and seeds as arrays."""
+        numbers = np.asarray(split(cls.parts(experiment))[1], experiment.precision)
+        return Recipe(numbers, np.asarray(dataclasses.astuple(seeds), np.uint32))
+
+    @classmethod
+    def structure(cls, experiment: Experiment) -> Hashable:
+        """What two runs must have in common to share a program, shapes of data apart."""
+        return (split(cls.parts(experiment))[0], experiment.batch, experiment.precision)
+
+    # --- the run --------------------------------------------------------------------------------
+
+    def start(self, recipe: Recipe, data: Data) -> State:
+        """The state at step 0."""
+        del data
+        bound = self._bind(recipe)
+        model = bound.model.build(self.sizes, key=_key(recipe, "init"))
+        parameters, rest = split_trainable(model)
+        parameters = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
+        return State(
+            parameters=parameters,
+            optimiser=bound.optimiser.direction().init(parameters),
+            initial=parameters,
+            frozen=eqx.filter(rest, eqx.is_array),
+            step=jnp.zeros((), jnp.int32),
+            first_loss=jnp.full((), jnp.nan),
+            diverged_at=jnp.full((), -1, jnp.int32),
+        )
+
+    def step(self, recipe: Recipe, data: Data, state: State) -> State:
+        """One update; a diverged run stays as it is."""
+        bound = self._bind(recipe)
+        loss, gradient = self._gradient(bound, recipe, data, state)
+        first_loss = jnp.where(state.step == 0, loss, state.first_loss)
+        # Written so that NaN counts as diverged.
+        healthy = jnp.abs(loss) <= DIVERGED * (1 + jnp.abs(first_loss))
+
+        direction, optimiser = self._direction(bound, recipe, gradient, state)
+        rate = bound.optimiser.rate(state.step)
+        moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
+        if bound.constraint is not None:
+            moved = bound.constraint.project(moved, state.initial)
+
+        def keep(new: PyTree, old: PyTree) -> PyTree:
+            return jax.tree.map(lambda n, o: jnp.where(healthy, n, o), new, old)
+
+        return State(
+            parameters=keep(moved, state.parameters),
+            optimiser=keep(optimiser, state.optimiser),
+            initial=state.initial,
+            frozen=state.frozen,
+            step=jnp.where(healthy, state.step + 1, state.step),
+            first_loss=first_loss,
+            diverged_at=jnp.where(healthy, state.diverged_at, state.step),
+        )
+
+    def measure(self, recipe: Recipe, data: Data, state: State) -> dict[str, Array]:
+        """The basic measures and those of all probes."""
+        bound = self._bind(recipe)
+        moment = self._moment(bound, recipe, data, state)
+        train, test = moment.scores("train"), moment.scores("test")
+        measures = {
+            "train_loss": train.loss,
+            "train_accuracy": train.correct,
+            "test_loss": test.loss,
+            "test_accuracy": test.correct,
+            "weight_norm": optax.tree.norm(state.parameters),
+        }
+        for probe in bound.probes:
+            name, value = probe_name(probe), probe(moment)
+            if isinstance(value, dict):
+                measures |= {f"{name}/{key}": jnp.asarray(part) for key, part in value.items()}
+            else:
+                measures[name] = jnp.asarray(value)
+        return measures
+
+    # --- its pieces -----------------------------------------------------------------------------
+
+    def _bind(self, recipe: Recipe) -> "_Bound":
+        return _Bound(*graft(self.parts(self.experiment), recipe.numbers))
+
+    def _maker(self, bound: "_Bound", state: State, key: Key[Array, ""] | None) -> Callable[..., Predict]:
+        """From parameters to predictions, centred output scale included."""
+        static = self._static(bound)
+        scale = bound.parametrisation.output_scale
+
+        def predict(parameters: PyTree, inputs: PyTree, block: int | Array) -> Array:
+            its_key = None if key is None else jax.random.fold_in(key, block)
+            return call_batch(eqx.combine(parameters, state.frozen, static), inputs, its_key)
+
+        def make(parameters: PyTree, block: int | Array = 0) -> Predict:
+            if scale is None:
+                return lambda inputs: predict(parameters, inputs, block)
+            return lambda inputs: (
+                scale * (predict(parameters, inputs, block) - predict(state.initial, inputs, block))
+            )
+
+        return make
+
+    def _static(self, bound: "_Bound") -> PyTree:
+        """The model without its arrays: functions and settings."""
+        struct = eqx.filter_eval_shape(lambda: bound.model.build(self.sizes, key=jax.random.key(0)))
+        return eqx.filter(struct, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+
+    def _moment(self, bound: "_Bound", recipe: Recipe, data: Data, state: State) -> Moment:
+        return Moment(
+            parameters=state.parameters,
+            initial=state.initial,
+            frozen=state.frozen,
+            data=data,
+            step=state.step,
+            key=jax.random.fold_in(_key(recipe, "probe"), state.step),
+            static=self._static(bound),
+            objective=bound.objective,
+            maker=self._maker(bound, state, key=None),
+        )
+
+    def _gradient(self, bound: "_Bound", recipe: Recipe, data: Data, state: State) -> tuple[Array, PyTree]:
+        at = state.parameters
+        noise = bound.noise
+        if noise is not None and noise.weight is not None:
+            at = _disturbed(at, noise.weight, _key(recipe, "noise", state.step, "weight"))
+        maker = self._maker(bound, state, _key(recipe, "noise", state.step, "dropout"))
+        loss, gradient = self._loss_gradient(bound, recipe, data, state, maker, at)
+        if noise is not None and noise.gradient is not None:
+            gradient = _disturbed(gradient, noise.gradient, _key(recipe, "noise", state.step, "gradient"))
+        return loss, gradient
+
+    def _loss_gradient(self, bound, recipe, data, state, maker, at) -> tuple[Array, PyTree]:
+        if self.experiment.batch is None:
+            return full_gradient(maker, at, bound.objective, data, "train")
+        capacity = min(self.experiment.batch, (data.train_capacity + 1) // 2)
+        size = jnp.minimum(self.experiment.batch, (data.train_count + 1) // 2)
+        chosen = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
+        rows = rows_at(data, "train", chosen.positions)
+
+        def loss(parameters: PyTree) -> Array:
+            totals = block_totals(maker(parameters), bound.objective, data, rows, chosen.valid)
+            return totals.loss / jnp.sum(chosen.valid)
+
+        return jax.value_and_grad(loss)(at)
+
+    def _direction(self, bound, recipe, gradient, state) -> tuple[PyTree, PyTree]:
+        # optax mixes integer counts with floats: strict promotion is a rule for our own code.
+        with jax.numpy_dtype_promotion("standard"):
+            transformation = optax.with_extra_args_support(bound.optimiser.direction())
+            direction, optimiser = transformation.update(
+                gradient, state.optimiser, state.parameters, initial=state.initial
+            )
+        if bound.noise is not None and bound.noise.update is not None:
+            key = _key(recipe, "noise", state.step, "update")
+            direction = _disturbed(direction, bound.noise.update, key)
+        return direction, optimiser
+
+
+class _Bound(typing.NamedTuple):
+    """The components of a program with a run's numbers in their places."""
+
+    model: typing.Any
+    optimiser: typing.Any
+    objective: typing.Any
+    parametrisation: typing.Any
+    noise: typing.Any
+    constraint: typing.Any
+    probes: typing.Any
+
+
+_SOURCES = {field.name: index for index, field in enumerate(dataclasses.fields(Seeds))}
+
+
+def _key(recipe: Recipe, source: str, step: Array | None = None, purpose: str = "") -> Key[Array, ""]:
+    """A key by purpose and step, never by the order of calls: a new probe moves nothing."""
+    seed = recipe.seeds[_SOURCES.get(source, _SOURCES["noise"])]
+    key = named_key(named_key(jax.random.key(seed), source), purpose)
+    return key if step is None else jax.random.fold_in(key, step)
+
+
+def _disturbed(tree: PyTree, deviation: Array, key: Key[Array, ""]) -> PyTree:
+    leaves, treedef = jax.tree.flatten(tree)
+    keys = jax.random.split(key, len(leaves))
+    noisy = [
+        x + (deviation * jax.random.normal(k, x.shape, x.dtype)) for x, k in zip(leaves, keys, strict=True)
+    ]
+    return jax.tree.unflatten(treedef, noisy)

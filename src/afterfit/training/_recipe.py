@@ -1,0 +1,335 @@
+"""Recipes: experiments as plain data, to TOML and back, with every mistake named by its path.
+
+A component is written as a table: `kind` names its class, the other entries its fields. A kind is a
+class of this library (`"AdamW"`), of an importable module (`"package.module:Name"`) or of a file
+(`"my_models.py:Name"`, looked up beside the recipe). Fields left out have their defaults.
+"""
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pathlib
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Iterable
+
+import pydantic
+
+from ._experiment import Experiment
+from ._numbers import number_fields
+
+
+class RecipeError(ValueError):
+    """Mistakes in a recipe, each with its path."""
+
+    def __init__(self, mistakes: list[str]):
+        self.mistakes = mistakes
+        super().__init__("\n".join(mistakes))
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`": did you mean 'x'?"`, or the allowed names where none is near."""
+    names = sorted(map(str, allowed))
+    close = difflib.get_close_matches(name, names, n=1)
+    return f": did you mean {close[0]!r}?" if close else f" (there are: {', '.join(names)})"
+
+
+# --- to plain data ------------------------------------------------------------------------------
+
+
+def to_plain(part: typing.Any) -> typing.Any:
+    """A component as plain data: dictionaries, lists, strings, numbers, `None`.
+
+    User components carry a digest of their source, so that an edited class is another recipe.
+    """
+    if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        numeric = number_fields(type(part))
+        plain = _kind_of(type(part))
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            is_number = field.name in numeric and value is not None
+            plain[field.name] = float(value) if is_number else to_plain(value)
+        return plain
+    if isinstance(part, (tuple, list)):
+        return [to_plain(piece) for piece in part]
+    if isinstance(part, types.FunctionType):
+        return _kind_of(part)
+    if part is None or isinstance(part, (bool, int, float, str)):
+        return part
+    if hasattr(part, "item"):  # a NumPy scalar
+        return part.item()
+    raise RecipeError(
+        [f"{part!r} ({type(part).__name__}) cannot stand in a recipe: use plain values or dataclasses."]
+    )
+
+
+def _kind_of(definition: typing.Any) -> dict[str, typing.Any]:
+    module = definition.__module__
+    if module.split(".")[0] == "afterfit":
+        return {"kind": definition.__name__}
+    try:
+        source = textwrap.dedent(inspect.getsource(definition))
+    except (OSError, TypeError):  # typed at a prompt: nothing to read
+        return {"kind": f"{module}:{definition.__qualname__}"}
+    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+    return {"kind": f"{module}:{definition.__qualname__}", "source": digest}
+
+
+# --- from plain data ----------------------------------------------------------------------------
+
+
+def from_plain(plain: dict[str, typing.Any], folder: pathlib.Path | None = None) -> Experiment:
+    """The experiment that a table describes.
+
+    **Raises:** `RecipeError` with all mistakes at once, each with its path.
+    """
+    reader = _Reader(folder)
+    experiment = reader.component(Experiment, plain, "")
+    if reader.mistakes:
+        raise RecipeError(reader.mistakes)
+    return experiment
+
+
+@dataclasses.dataclass
+class _Reader:
+    """Reads one table and gathers its mistakes."""
+
+    folder: pathlib.Path | None
+    mistakes: list[str] = dataclasses.field(default_factory=list)
+
+    def component(self, cls: typing.Any, plain: dict, path: str) -> typing.Any:
+        """A dataclass from its table, or `None` after noting what is wrong."""
+        before = len(self.mistakes)
+        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+        values = {}
+        for name, value in plain.items():
+            if name in ("kind", "source"):
+                continue
+            where = f"{path}.{name}" if path else name
+            if name not in fields:
+                self.mistakes.append(f"{where}: unknown field of {cls.__name__}{nearest(name, fields)}")
+                continue
+            values[name] = self.value(cls, fields[name], value, where)
+        for name, field in fields.items():
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            if required and name not in plain:
+                where = f"{path}.{name}" if path else name
+                self.mistakes.append(f"{where}: {cls.__name__} needs this field.")
+        if len(self.mistakes) > before:
+            return None
+        try:
+            return cls(**values)
+        except (ValueError, TypeError) as error:
+            self.mistakes.append(f"{path}: {error}" if path else str(error))
+            return None
+
+    def value(self, cls: type, field: dataclasses.Field, value: typing.Any, path: str) -> typing.Any:
+        """One field's value, checked against its annotation."""
+        hint = _hints(cls)[field.name]
+        room = field.metadata.get("room") or _room(hint)
+        if room is None:
+            return self.plain(hint, value, path)
+        if isinstance(value, (list, tuple)):
+            return tuple(self.in_slot(hint, room, piece, f"{path}[{i}]") for i, piece in enumerate(value))
+        return None if value is None else self.in_slot(hint, room, value, path)
+
+    def in_slot(self, hint: typing.Any, room: str, value: typing.Any, path: str) -> typing.Any:
+        """A component for a slot: already made, a kind's name, or a table."""
+        if isinstance(value, (bool, int, float)):
+            self.mistakes.append(f"{path}: needs a component{nearest('', kinds(room))}, got {value!r}.")
+            return None
+        if not isinstance(value, (str, dict)):
+            return value
+        table = {"kind": value} if isinstance(value, str) else dict(value)
+        kind = table.get("kind") or _only_class(hint)
+        if kind is None:
+            self.mistakes.append(f"{path}: say which `kind`{nearest('', kinds(room))}")
+            return None
+        try:
+            definition = kind if isinstance(kind, type) else find(kind, room, self.folder)
+        except RecipeError as error:
+            self.mistakes += [f"{path}.kind: {mistake}" for mistake in error.mistakes]
+            return None
+        if isinstance(definition, types.FunctionType):
+            return definition
+        return self.component(definition, table, path)
+
+    def plain(self, hint: typing.Any, value: typing.Any, path: str) -> typing.Any:
+        """A plain value, checked against its annotation."""
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return value
+        try:
+            return _adapter(hint).validate_python(value)
+        except pydantic.ValidationError as error:
+            for mistake in error.errors(include_url=False):
+                inner = "".join(f"[{part}]" for part in mistake["loc"] if isinstance(part, int))
+                message = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
+                self.mistakes.append(f"{path}{inner}: {message}, got {mistake['input']!r}.")
+            return None
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, typing.Any]:
+    return typing.get_type_hints(cls)
+
+
+@functools.cache
+def _adapter(hint: typing.Any) -> pydantic.TypeAdapter:
+    return pydantic.TypeAdapter(hint)
+
+
+def _room(hint: typing.Any) -> str | None:
+    """The room of this library whose components a field holds, or `None` for plain values."""
+    for candidate in (hint, *typing.get_args(hint)):
+        if isinstance(candidate, type) and candidate.__module__.startswith("afterfit."):
+            return ".".join(candidate.__module__.split(".")[:2])
+    return None
+
+
+def _only_class(hint: typing.Any) -> type | None:
+    """The class a slot always holds, or `None` if it may hold several."""
+    for candidate in (hint, *typing.get_args(hint)):
+        if dataclasses.is_dataclass(candidate) and not inspect.isabstract(candidate):
+            return typing.cast(type, candidate)
+    return None
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+def kinds(room: str) -> dict[str, typing.Any]:
+    """The public components of a room of this library, by name."""
+    module = importlib.import_module(room)
+    slots = {"afterfit.probes": (types.FunctionType, type)}.get(room, (type,))
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, slots)
+        and not name.startswith(("_", "Abstract"))
+        and not (
+            isinstance(value, type)
+            and not (dataclasses.is_dataclass(value) and not inspect.isabstract(value))
+        )
+    }
+
+
+def find(kind: str, room: str, folder: pathlib.Path | None = None) -> typing.Any:
+    """The class or function that a kind names.
+
+    **Raises:** `RecipeError` with the nearest name.
+    """
+    if ":" not in kind:
+        known = kinds(room)
+        if kind not in known:
+            raise RecipeError([f"unknown {room.split('.')[-1]} {kind!r}{nearest(kind, known)}"])
+        return known[kind]
+    place, name = kind.rsplit(":", 1)
+    module = _load(place, folder or pathlib.Path.cwd())
+    if not hasattr(module, name):
+        public = [public for public in vars(module) if not public.startswith("_")]
+        raise RecipeError([f"{place} has no {name!r}{nearest(name, public)}"])
+    return getattr(module, name)
+
+
+def _load(place: str, folder: pathlib.Path) -> types.ModuleType:
+    if not place.endswith(".py"):
+        if place in sys.modules:
+            return sys.modules[place]
+        beside = folder / (place.replace(".", "/") + ".py")
+        if not beside.exists():
+            try:
+                return importlib.import_module(place)
+            except ImportError as error:
+                raise RecipeError([f"cannot import {place!r}: {error}"]) from error
+        path = beside
+    else:
+        path = folder / place
+    if not path.exists():
+        raise RecipeError([f"there is no file {place!r} beside the recipe."])
+    if path.stem in sys.modules:  # loaded once: two copies of a class would not be equal
+        return sys.modules[path.stem]
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        raise RecipeError([f"{place} cannot be loaded: {type(error).__name__}: {error}"]) from error
+    return module
+
+
+# --- changing fields ----------------------------------------------------------------------------
+
+
+def changed(
+    experiment: Experiment, changes: dict[str, typing.Any], folder: pathlib.Path | None = None
+) -> Experiment:
+    """The experiment with fields named by dotted paths replaced, e.g. `{"task.fraction": 0.3}`.
+
+    Changes to one component are made together: only their outcome must be valid.
+
+    **Raises:** `RecipeError` for unknown fields (with the nearest) and values of the wrong kind.
+    """
+    reader = _Reader(folder)
+    tree = _Changes()
+    for path, value in changes.items():
+        tree.add(path.split("."), value)
+    result = _apply(reader, experiment, tree, "")
+    if reader.mistakes:
+        raise RecipeError(reader.mistakes)
+    return result
+
+
+_UNCHANGED = object()
+
+
+class _Changes:
+    """What changes at one place of an experiment: the whole part, or parts of it, or both."""
+
+    def __init__(self):
+        self.whole: typing.Any = _UNCHANGED
+        self.parts: dict[str, _Changes] = {}
+
+    def add(self, names: list[str], value: typing.Any) -> None:
+        if not names:
+            self.whole = value
+            return
+        self.parts.setdefault(names[0], _Changes()).add(names[1:], value)
+
+
+def _apply(reader: _Reader, part: typing.Any, changes: _Changes, path: str) -> typing.Any:
+    before = len(reader.mistakes)
+    fields = (
+        {field.name: field for field in dataclasses.fields(part)} if dataclasses.is_dataclass(part) else {}
+    )
+    values = {}
+    for name, change in changes.parts.items():
+        where = f"{path}.{name}" if path else name
+        if name not in fields:
+            reader.mistakes.append(
+                f"{where}: {path or 'an experiment'} has no such field{nearest(name, fields)}"
+            )
+            continue
+        new = getattr(part, name)
+        if change.whole is not _UNCHANGED:
+            new = reader.value(type(part), fields[name], change.whole, where)
+        if change.parts:
+            only = _only_class(_hints(type(part))[name])
+            # An optional component is made by the first change inside it.
+            new = _apply(reader, only() if new is None and only is not None else new, change, where)
+        values[name] = new
+    if len(reader.mistakes) > before:
+        return None
+    try:
+        return dataclasses.replace(part, **values)
+    except (ValueError, TypeError) as error:
+        reader.mistakes.append(f"{path}: {error}" if path else str(error))
+        return None
