@@ -1,0 +1,44 @@
+"""What can go wrong with a store, in words."""
+
+import errno
+from pathlib import Path
+
+
+class StoreError(ValueError):
+    """The store cannot do what was asked; the message says why and what to try."""
+
+
+class StoreBusy(StoreError):
+    """Another living process is training some of the runs that were claimed."""
+
+
+class StoreWarning(UserWarning):
+    """Something in the store is damaged and was passed over; the message says what it costs."""
+
+
+def explain(error: OSError, path: Path, needed: int = 0) -> StoreError:
+    """The `StoreError` for an operating system's error while writing `path` (`needed` bytes)."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(
+            f"No space left on the disk (or in the quota) of {path.parent}: {path.name} needs "
+            f"{readable(needed)}. Everything already stored is intact. Make room and start again: "
+            "the store goes on from there."
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StoreError(
+            f"Expected a folder that can be written to, got {path.parent} ({error.strerror}). "
+            "Try another store, or open this one with readonly=True to look at it."
+        )
+    return StoreError(
+        f"Could not write {path}: {error.strerror or error}. Everything already stored is intact."
+    )
+
+
+def readable(size: int) -> str:
+    """A number of bytes for people: 1234567 is `1.2 MB`."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

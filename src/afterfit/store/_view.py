@@ -1,0 +1,211 @@
+"""The labelled view: runs as one `xarray.Dataset`.
+
+Axes of this module
+    runs      the runs, in the order given
+    steps     the union of the steps that any run recorded
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+
+from ._axis import find_axes, label
+from ._error import StoreError
+from ._records import RunRecords
+from ._store import Store
+
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def to_dataset(
+    runs: Sequence[RunRecords],
+    coords: Sequence[Mapping[str, Any]],
+    axes: Mapping[str, Sequence[Any]],
+    *,
+    dims: Mapping[str, Sequence[str]] | None = None,
+) -> "xarray.Dataset":
+    """Lays runs out on labelled axes.
+
+    **Arguments:**
+
+    - `runs`: the records.
+    - `coords`: for each run, its value on each axis.
+    - `axes`: name -> values, in the order of the dimensions. Values that are not plain numbers, text or
+        truth values are shown by a label.
+    - `dims`: measure -> names of its own axes; by default `MEASURE_0`, `MEASURE_1`, ...
+
+    **Returns:** one variable for each measure over the axes and `step` (the union of the recorded steps)
+    and the measure's own axes: NaN where there is no value, and integers become floats where that happens.
+    Beside them `outcome`, `outcome_step` (-1 where there is no run), `run` and, where runs differ in it,
+    `results_version`, over the axes alone.
+
+    Raises `StoreError` where a run has no place on an axis, two runs have the same place, or a measure has
+    different numbers of axes in different runs.
+    """
+    import xarray
+
+    shape = tuple(len(values) for values in axes.values())
+    places = _places(coords, axes)
+    flat = np.ravel_multi_index(tuple(places), shape) if shape else np.zeros(len(runs), np.int64)
+    if len(np.unique(flat)) < len(runs):
+        raise StoreError(
+            f"Expected one run at each place, got several at one of {dict(zip(axes, shape, strict=True))}."
+        )
+    cells = int(np.prod(shape))
+    steps, rows = _align([np.asarray(run.steps) for run in runs])
+
+    variables: dict[str, Any] = {}
+    for name in dict.fromkeys(name for run in runs for name in run.values):
+        table = _fill(name, runs, flat, rows, cells, len(steps))
+        own = (dims or {}).get(name, [f"{name}_{axis}" for axis in range(table.ndim - 2)])
+        variables[name] = ((*axes, "step", *own), table.reshape(*shape, *table.shape[1:]))
+
+    def per_run(values: Sequence[Any], missing: Any) -> tuple[tuple[str, ...], np.ndarray]:
+        table = np.full(
+            cells, missing, np.result_type(np.asarray([missing]), np.asarray(values or [missing]))
+        )
+        table[flat] = values
+        return tuple(axes), table.reshape(shape)
+
+    variables["outcome"] = per_run([run.outcome for run in runs], "")
+    variables["outcome_step"] = per_run([int(run.outcome_step) for run in runs], -1)
+    if "run" not in axes:
+        variables["run"] = per_run([run.run for run in runs], "")
+    versions = [run.about.get("results_version", 0) for run in runs]
+    if len(set(versions)) > 1:
+        variables["results_version"] = per_run(versions, -1)
+    ticks = {name: _ticks(values) for name, values in axes.items()}
+    return xarray.Dataset(variables, {**ticks, "step": ("step", steps, {"units": "steps"})})
+
+
+def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
+    """All finished runs of a store, without the sweep that made them.
+
+    Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
+    the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
+    than 16 axes, there is one dimension `run`, with the fields as its coordinates.
+
+    Raises `StoreError` where there is no store, or no finished run in it.
+    """
+    store = Store(path, create=False, readonly=True)
+    entries = store.runs()
+    if not entries:
+        raise StoreError(f"{store.path} holds no finished run yet.")
+    runs = store.load(entries)
+    found = find_axes(_with_one_seed([run.recipe for run in runs]))
+    if found.is_grid:
+        data = to_dataset(runs, found.coords, found.axes)
+        extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
+    else:
+        names = [run.run for run in runs]
+        data = to_dataset(runs, [{"run": name} for name in names], {"run": names})
+        extra = {name: ("run", _labels(values)) for name, values in found.fields.items()}
+    return data.assign_coords(extra).assign_attrs(title=f"runs of {store.path.name}")
+
+
+def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Recipes with `seed` instead of `seeds`, if in each of them one seed drives all chance."""
+    seeds = [recipe.get("seeds") for recipe in recipes]
+    if not all(isinstance(one, dict) and len(set(one.values())) == 1 for one in seeds):
+        return recipes
+    return [{**recipe, "seeds": None, "seed": next(iter(recipe["seeds"].values()))} for recipe in recipes]
+
+
+def _places(
+    coords: Sequence[Mapping[str, Any]], axes: Mapping[str, Sequence[Any]]
+) -> list[Int[np.ndarray, " runs"]]:
+    places = []
+    for name, values in axes.items():
+        ticks = list(values)
+        known: dict[Any, int] = {}
+        for place, value in enumerate(ticks):
+            known.setdefault(_key(value), place)
+        try:
+            places.append(np.array([known[_key(one[name])] for one in coords], np.int64))
+        except KeyError as error:
+            raise StoreError(f"Expected a value of the axis {name!r} ({ticks}), got {error}.") from error
+    return places
+
+
+def _key(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return label(value)
+    return value
+
+
+def _ticks(values: Sequence[Any]) -> np.ndarray:
+    """Places on an axis: as `_labels`, and two values with one label are told apart."""
+    labels = _labels(values)
+    if labels.dtype.kind != "U":
+        return labels
+    seen: Counter[str] = Counter()
+    distinct = []
+    for text in labels.tolist():
+        seen[text] += 1
+        distinct.append(f"{text} ({seen[text]})" if seen[text] > 1 else text)
+    return np.asarray(distinct)
+
+
+def _labels(values: Sequence[Any]) -> np.ndarray:
+    """Numbers where all are numbers, otherwise text."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    for kinds in ({bool}, {int}, {int, float}, {str}):
+        if {type(value) for value in plain} <= kinds:
+            return np.asarray(plain)
+    return np.asarray([label(value) for value in plain])
+
+
+def _align(steps: Sequence[np.ndarray]) -> tuple[Int[np.ndarray, " steps"], list[Any]]:
+    """The union of all steps, and for each run the rows of its records in it."""
+    distinct: dict[bytes, np.ndarray] = {}
+    keys = []
+    for one in steps:
+        one = one.astype(np.int64)
+        keys.append(one.tobytes())
+        distinct.setdefault(keys[-1], one)
+    union = np.unique(np.concatenate([np.zeros(0, np.int64), *distinct.values()]))
+    rows: dict[bytes, Any] = {key: np.searchsorted(union, one) for key, one in distinct.items()}
+    for key, one in rows.items():
+        if len(one) and one[-1] - one[0] + 1 == len(one):
+            rows[key] = slice(int(one[0]), int(one[-1]) + 1)  # a copy, not a scatter
+    return union, [rows[key] for key in keys]
+
+
+def _fill(
+    name: str, runs: Sequence[RunRecords], flat: np.ndarray, rows: Sequence[Any], cells: int, steps: int
+) -> np.ndarray:
+    """One measure of all runs, `"cells steps ..."`."""
+    arrays = [np.asarray(run.values[name]) if name in run.values else None for run in runs]
+    shapes = {array.shape[1:] for array in arrays if array is not None}
+    dtypes = {array.dtype for array in arrays if array is not None}
+    if len({len(shape) for shape in shapes}) > 1:
+        raise StoreError(
+            f"Expected the measure {name!r} to have the same axes in all runs, got shapes {sorted(shapes)}: "
+            "look at these runs apart."
+        )
+    widest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    dtype = np.result_type(
+        *(np.dtype(np.float32) if one.kind == "V" else one for one in dtypes)
+    )  # V: bfloat16
+    full = cells == len(runs) and len(shapes) == 1
+    if full and all(array is not None and len(array) == steps for array in arrays):
+        table = np.empty((cells, steps, *widest), dtype)
+    else:
+        if dtype.kind not in "fc":
+            dtype = np.result_type(dtype, np.float32)
+        table = np.full((cells, steps, *widest), np.nan, dtype)
+    for cell, row, array in zip(flat, rows, arrays, strict=True):
+        if array is not None:
+            target = table[cell]
+            if array.shape[1:] != widest:
+                target = target[(slice(None), *(slice(size) for size in array.shape[1:]))]
+            target[row] = array
+    return table

@@ -1,0 +1,324 @@
+import contextlib
+import os
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+
+from afterfit.store import RESULTS_VERSION, Session, Store, StoreBusy, StoreError, StoreWarning
+
+
+def folders(store: Store) -> list[str]:
+    """The sessions' folders."""
+    return sorted(path.name for path in (store.path / "running").iterdir() if path.name != "lock")
+
+
+def die(session: Session) -> None:
+    """What the death of the process does: the lock is let go, nothing is tidied."""
+    assert session._lock is not None
+    os.close(session._lock)
+    session._lock = None
+
+
+def test_a_clean_end_leaves_only_packs(tmp_path, finished, live):
+    store = Store(tmp_path)
+    with store.claim(["a", "b"]) as session:
+        session.publish_segment([live("a", 1)], {"speed": 1.0})
+        session.publish_resume([live("a", 2), live("b", 2)])
+        session.publish_segment([live("a", 3), live("b", 3)], {"speed": 2.0})
+        session.publish_runs([finished("a")])
+        assert len(list((tmp_path / "running" / session.name).glob("resume-*"))) == 1
+        session.publish_runs([finished("b")])
+        assert not list((tmp_path / "running" / session.name).glob("resume-*"))
+    assert folders(store) == []
+    assert len(list((tmp_path / "packs").iterdir())) == 2
+    with pytest.raises(StoreError, match="has ended"):
+        session.publish_runs([finished("a")])
+
+
+def test_an_interrupted_session_keeps_its_resume_point(tmp_path, finished, live):
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt), store.claim(["a", "b", "c"]) as session:
+        session.publish_resume([live("a", 2), live("b", 2)])
+        session.publish_runs([finished("a")])
+        session.publish_segment([live("b", 3)], {})
+        raise KeyboardInterrupt
+    assert list(store.status().interrupted) == ["b"]
+    with store.claim(["a", "b", "c"]) as session:
+        found = session.resume(["b", "c"])
+        assert list(found) == ["b"]
+        assert found["b"].state["model/weight"].tolist() == [[10, 10]] * 4
+        assert found["b"].steps.tolist() == [0, 10]
+        assert np.array_equal(found["b"].snapshots[0]["weight"], np.ones(2))
+        assert store.status().interrupted == {}  # it is being trained
+        session.publish_runs([finished("b"), finished("c")])
+    assert folders(store) == []
+
+
+def test_only_the_newest_resume_point_is_kept_but_no_run_is_lost(tmp_path, finished, live):
+    store = Store(tmp_path)
+    with store.claim(["a", "b"]) as session:
+        points = tmp_path / "running" / session.name
+        for records in (2, 3, 4):
+            session.publish_resume([live("a", records), live("b", records)])
+        assert len(list(points.glob("resume-*"))) == 1
+        session.publish_resume([live("a", 5)])  # b is not in it
+        assert len(list(points.glob("resume-*"))) == 2
+        session.publish_runs([finished("a")])
+        assert len(list(points.glob("resume-*"))) == 1
+    with store.claim(["a", "b"]) as session:
+        assert session.resume(["b"])["b"].state["step"] == 30
+
+
+def test_a_dead_session_goes_only_when_all_its_runs_are_safe(tmp_path, finished, live):
+    store = Store(tmp_path)
+    dead = store.claim(["a", "b", "c"])
+    dead.publish_resume([live(name, 4) for name in "abc"])
+    die(dead)
+    with store.claim(["a", "b"]) as session:
+        session.resume(["a", "b"])
+        session.publish_runs([finished("a")])
+        assert dead.name in folders(store)
+        session.publish_resume([live("b", 5)])
+        assert dead.name in folders(store)  # c is nowhere else
+        died_again = session.name
+        die(session)
+    with store.claim(["a", "b", "c"]) as session:
+        found = session.resume(["b", "c"])
+        assert (found["b"].state["step"], found["c"].state["step"]) == (40, 30)
+        session.publish_resume([found["b"], found["c"]])
+        assert folders(store) == [session.name]
+    assert died_again not in folders(store) and dead.name not in folders(store)
+
+
+def test_a_damaged_adoption_saves_the_original(tmp_path, live, only):
+    store = Store(tmp_path)
+    dead = store.claim(["a"])
+    dead.publish_resume([live("a", 4)])
+    kept = only(tmp_path, "resume-*")
+    die(dead)
+    heir = store.claim(["a"])
+    content = kept.read_bytes()
+    heir.publish_resume([live("a", 5)])
+    path = only(tmp_path, "resume-*")
+    kept.parent.mkdir()
+    kept.write_bytes(content)  # as if killed before the original was deleted ...
+    bad = bytearray(path.read_bytes())
+    bad[-1] ^= 1
+    path.write_bytes(bad)  # ... and the disk spoilt the copy
+    die(heir)
+    with store.claim(["a"]) as session, pytest.warns(StoreWarning):
+        assert session.resume(["a"])["a"].state["step"] == 30
+
+
+def test_leftovers_of_the_dead_are_swept(tmp_path, live):
+    store = Store(tmp_path)
+    dead = store.claim(["a"])
+    dead.publish_resume([live("a")])
+    living = store.claim(["b"])
+    spare = [
+        tmp_path / "packs" / f".{dead.name}~0.tmp",
+        tmp_path / "running" / dead.name / f".{dead.name}~1.tmp",
+        tmp_path / "running" / ".new-000009-00000000",
+        tmp_path / "running" / ".old-000009-00000000",
+    ]
+    kept = tmp_path / "packs" / f".{living.name}~0.tmp"
+    for path in [*spare[:2], kept]:
+        path.write_bytes(b"half")
+    for path in spare[2:]:
+        path.mkdir()
+    die(dead)
+    with store.claim(["c"]):
+        assert not any(path.exists() for path in spare)
+        assert kept.exists()
+        assert dead.name in folders(store)
+    living.close()
+
+
+def test_points_of_another_results_version_are_not_gone_on_from(tmp_path, live, monkeypatch):
+    store = Store(tmp_path)
+    with store.claim(["a"]) as session:
+        monkeypatch.setattr("afterfit.store._session.RESULTS_VERSION", RESULTS_VERSION + 1)
+        session.publish_resume([live("a")])
+    with store.claim(["a"]) as session, pytest.warns(StoreWarning, match="another version of the results"):
+        assert session.resume(["a"]) == {}
+
+
+def test_only_claimed_runs_once_each(tmp_path, finished, live):
+    with Store(tmp_path).claim(["a", "b"]) as session:
+        with pytest.raises(StoreError, match="that this session claimed, got 'c'"):
+            session.publish_runs([finished("c")])
+        with pytest.raises(StoreError, match="each run once"):
+            session.publish_resume([live("a"), live("a")])
+        session.publish_runs([])
+        assert not list((tmp_path / "packs").iterdir())
+
+
+def test_a_failed_run_ends_for_its_session_alone(tmp_path, finished, live):
+    store = Store(tmp_path)
+    with store.claim(["a"]) as session:
+        session.publish_resume([live("a")])
+        session.publish_segment([live("a")], {})
+        session.publish_runs([finished("a", outcome="failed", message="out of memory")])
+        assert store.status().sessions[0].live == {}
+        assert store.status().sessions[0].waiting == ()
+    assert folders(store) == []
+    # An attempt made later keeps its resume point, whatever became of the first.
+    die_later = store.claim(["a"])
+    die_later.publish_resume([live("a")])
+    die(die_later)
+    with store.claim(["a"]) as session:
+        assert list(session.resume(["a"])) == ["a"]
+
+
+def test_status_shows_what_runs(tmp_path, finished, live):
+    store = Store(tmp_path)
+    dead = store.claim(["a", "z"])
+    dead.publish_resume([live("a", 3), live("z", 3)])
+    die(dead)
+    with store.claim(["a", "b", "c", "d"], {"devices": 2}) as session:
+        watcher = Store(tmp_path, readonly=True)
+        session.publish_runs([finished("d")])
+        session.publish_segment([live("a", 5).after(20), live("b", 2)], {"steps per second": 10.5})
+        status = watcher.status()
+        assert status.counts["done"] == 1
+        assert list(status.interrupted) == ["z"]
+        (one,) = status.sessions
+        assert (one.pid, one.claimed, one.waiting) == (os.getpid(), ("a", "b", "c", "d"), ("c",))
+        assert one.about == {"devices": 2} and one.progress == {"steps per second": 10.5}
+        # Records of a come from the dead session and the segment together.
+        assert one.live["a"].steps.tolist() == [0, 10, 20, 30, 40]
+        assert np.array_equal(one.live["a"].values["train_loss"], live("a", 5).values["train_loss"])
+        session.publish_resume([live("a", 6), live("b", 3)])
+        session.publish_segment([live("a", 8), live("b", 3)], {"steps per second": 11})
+        (segment,) = (tmp_path / "running" / session.name).glob("segment-*")
+        assert segment.stat().st_size < 2500  # only what is new
+        (one,) = watcher.status().sessions
+        assert one.live["a"].steps.tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
+        assert one.live["a"].state == {} and one.live["b"].steps.tolist() == [0, 10, 20]
+        assert one.progress == {"steps per second": 11}
+    assert watcher.status().sessions == ()
+
+
+CLAIMER = """
+import sys
+from afterfit.store import Store
+store = Store(sys.argv[1])
+with store.claim(sys.argv[2:]) as session:
+    print("claimed", flush=True)
+    input()
+"""
+
+
+def test_two_processes(tmp_path, process, finished):
+    store = Store(tmp_path)
+    other = process(CLAIMER, tmp_path, "a", "b")
+    assert other.stdout.readline() == "claimed\n"
+    with pytest.raises(
+        StoreBusy,
+        match=rf"2 of these 3 runs are being trained by another process \(pid {other.pid}, host .*since ",
+    ):
+        store.claim(["a", "b", "c"])
+    with store.claim(["c", "d"]) as session:  # other runs, at the same time
+        session.publish_runs([finished("c")])
+        assert [one.pid for one in store.status().sessions] == [other.pid, os.getpid()]
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    with store.claim(["a", "b", "c"]):
+        assert len(store.status().sessions) == 1
+
+
+RACER = """
+import sys
+import numpy as np
+from afterfit.store import RunRecords, Store, StoreBusy
+print("ready", flush=True)
+input()
+won = []
+store = Store(sys.argv[1])
+for turn in range(15):
+    for name in (f"{turn}x", f"{turn}y"):
+        try:
+            with store.claim([name]) as session:
+                if not store.has([name]):
+                    run = RunRecords(name, {}, np.arange(2), {"by": np.full(2, int(sys.argv[2]))}, "done", 1)
+                    session.publish_runs([run])
+                    won.append(name)
+        except StoreBusy:
+            pass
+print(*won, flush=True)
+"""
+
+
+def test_racing_processes_train_each_run_once(tmp_path, process):
+    racers = [process(RACER, tmp_path, number) for number in range(3)]
+    for racer in racers:
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    won = [racer.communicate()[0].split() for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0, 0]
+    every = sorted(name for names in won for name in names)
+    assert every == sorted(f"{turn}{side}" for turn in range(15) for side in "xy")
+    store = Store(tmp_path)
+    for number, names in enumerate(won):
+        assert all(run.values["by"][0] == number for run in store.load(names))
+    assert len(list((tmp_path / "packs").iterdir())) == 30
+
+
+WRITER = """
+import itertools, sys
+import numpy as np
+from afterfit.store import LiveRun, RunRecords, Store
+path, first = sys.argv[1], int(sys.argv[2])
+names = [f"run{i}" for i in range(first, first + 1000)]
+with Store(path).claim(["long", *names]) as session:
+    saved = session.resume(["long"])
+    begin = int(saved["long"].state["step"]) + 1 if saved else 0
+    for turn, name in enumerate(names):
+        steps = np.arange(begin + turn + 1)
+        state = {"step": np.asarray(steps[-1]), "weight": np.full(300_000, steps[-1], np.float32)}
+        session.publish_resume([LiveRun("long", {}, steps, {"loss": steps / 2}, state)])
+        print("resume", steps[-1], flush=True)
+        steps = np.arange(begin + turn + 2)
+        session.publish_segment([LiveRun("long", {}, steps, {"loss": steps / 2})], {"turn": turn})
+        big = np.arange(50_000)
+        session.publish_runs([RunRecords(name, {"turn": turn}, big, {"loss": big / 2}, "done", 1)])
+        print("pack", name, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path, process):
+    random = np.random.default_rng(0)
+    packs: set[str] = set()
+    last = -1
+    for life in range(4):
+        writer = process(WRITER, tmp_path, 1000 * life)
+        heard = [writer.stdout.readline() for _ in range(int(random.integers(2, 9)))]
+        watched = Store(tmp_path, readonly=True).status()  # a reader beside a writer
+        assert [one.pid for one in watched.sessions] == [writer.pid]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            writer.wait(float(random.uniform(0, 0.01)))
+        writer.kill()
+        heard += writer.communicate()[0].splitlines()
+        for kind, what in (line.split() for line in heard if len(line.split()) == 2):
+            if kind == "pack":
+                packs.add(what)
+            else:
+                last = max(last, int(what))
+        store = Store(tmp_path)
+        assert packs <= store.has(packs)
+        for run in store.load(store.runs()):  # nothing half-visible: every digest holds
+            assert len(run.values["loss"]) == 50_000
+        assert len(store.runs()) <= len(packs) + life + 1
+        (interrupted,) = store.status().interrupted.values()
+        assert interrupted.steps[-1] >= last
+        with store.claim(["long"]) as session:
+            saved = session.resume(["long"])["long"]
+            assert saved.state["step"] >= last
+            assert np.all(saved.state["weight"] == saved.state["step"])
+            assert np.array_equal(saved.values["loss"], saved.steps / 2)
+            assert not list(tmp_path.rglob(".*.tmp"))
+    assert len(packs) > 3
