@@ -1,0 +1,89 @@
+"""Recipe files: an experiment, its seed and its axes as TOML.
+
+steps = 4000
+seed = 0
+[task]
+kind = "BinaryOperation"
+operation = "x/y"
+[model]
+kind = "Transformer"
+[axes]
+"optimiser.weight_decay" = [0.1, 1.0]
+seed = [0, 1, 2]
+"""
+
+import dataclasses
+import os
+import pathlib
+import tomllib
+import typing
+from collections.abc import Mapping
+
+from ..training import changed, from_plain, RecipeError, to_plain
+from ._sweep import Sweep, sweep
+
+
+def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | None = None) -> Sweep:
+    """The sweep that a recipe file describes (without axes: one run).
+
+    **Arguments:** `changes`: from dotted paths, `"seed"` included, to values that replace those of the file.
+
+    **Raises:** `RecipeError` with every mistake and its path.
+    """
+    path = pathlib.Path(path)
+    try:
+        table = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise RecipeError([f"cannot read the recipe {str(path)!r}: {error.strerror}."]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError([f"{str(path)!r} is not TOML: {error}"]) from error
+    changes = dict(changes or {})
+    seed, axes = table.pop("seed", 0), table.pop("axes", {})
+    seed = changes.pop("seed", seed)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise RecipeError([f"seed: should be a valid integer, got {seed!r}."])
+    if not isinstance(axes, dict):
+        raise RecipeError([f"axes: needs a table from fields to lists of values, got {axes!r}."])
+    folder = path.resolve().parent
+    experiment = changed(from_plain(table, folder), changes, folder)
+    return sweep(experiment, axes, seed=seed, folder=folder)
+
+
+def write_recipe(planned: Sweep, path: str | os.PathLike) -> None:
+    """Writes a sweep as a recipe file that `read_recipe` reads back."""
+    pathlib.Path(path).write_text(recipe_text(planned))
+
+
+def recipe_text(planned: Sweep) -> str:
+    """A sweep as TOML."""
+    import tomli_w
+
+    table = _without_none(to_plain(planned.experiment))
+    table.pop("kind")
+    axes = {name: _axis(values) for name, values in planned.axes.items()}
+    whole = {"seed": planned.seed, **table, **({"axes": axes} if axes else {})}
+    return tomli_w.dumps(whole)
+
+
+def _axis(values: typing.Any) -> typing.Any:
+    if isinstance(values, Mapping):
+        return {
+            label: {name: _without_none(_plain(value)) for name, value in changes.items()}
+            for label, changes in values.items()
+        }
+    return [_without_none(_plain(value)) for value in values]
+
+
+def _plain(value: typing.Any) -> typing.Any:
+    return to_plain(value) if dataclasses.is_dataclass(value) else value
+
+
+def _without_none(plain: typing.Any) -> typing.Any:
+    # TOML has no null; a field left out has its default, and no default but `None` gives way to `None`.
+    if isinstance(plain, dict):
+        return {name: _without_none(value) for name, value in plain.items() if value is not None}
+    if isinstance(plain, list):
+        return [_without_none(value) for value in plain]
+    return plain

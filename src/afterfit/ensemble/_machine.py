@@ -1,0 +1,76 @@
+"""This machine: its devices, its memory, and how lanes are laid out on them."""
+
+import contextlib
+import os
+import pathlib
+import typing
+
+import jax
+
+from ._engine import Layout
+
+
+CPU_LANES = 8
+"""Lanes of one CPU device, whatever the pack: a run must not meet another program in other company.
+They take turns, so more of them would only spare calls."""
+
+MOST_LANES = 4096
+
+
+def cache_folder() -> pathlib.Path:
+    """Where compiled programs and downloaded data go: `AFTERFIT_CACHE`, or the user's cache folder."""
+    chosen = os.environ.get("AFTERFIT_CACHE")
+    if chosen:
+        return pathlib.Path(chosen)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "afterfit"
+
+
+def prepare() -> None:
+    """Gives each CPU core a device of its own and turns the compilation cache on.
+
+    What a user has already chosen, by flags or by starting JAX earlier, stays.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_multi_thread_eigen" not in flags:
+        # One core, one device: two thread pools on the same cores only wait for each other.
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    if "xla_force_host_platform_device_count" not in flags and _configured("jax_num_cpu_devices") < 1:
+        with contextlib.suppress(RuntimeError):  # the backend is up: take the devices that are there
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    if _configured("jax_compilation_cache_dir") is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _configured(name: str) -> typing.Any:
+    return getattr(jax.config, name)  # JAX makes these attributes at run time
+
+
+def free_memory(device: jax.Device) -> int:
+    """Bytes free on a device; devices of the host share what the host has."""
+    if device.platform == "cpu":
+        return _free_host_memory() // len(jax.local_devices(backend="cpu"))
+    stats = device.memory_stats() or {}
+    return stats.get("bytes_limit", 8 << 30) - stats.get("bytes_in_use", 0)
+
+
+def _free_host_memory() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def layout_for(runs: int, lane_bytes: int, devices: tuple[jax.Device, ...] | None = None) -> Layout:
+    """A layout for so many runs, each of whose lanes holds so many bytes at least."""
+    devices = tuple(jax.local_devices()) if devices is None else devices
+    side_by_side = devices[0].platform != "cpu"
+    lanes = CPU_LANES
+    if side_by_side:
+        wanted = -(-runs // len(devices))
+        lanes = min(MOST_LANES, 1 << (wanted - 1).bit_length())
+    # Gradients and activations come on top of what a lane holds: half of the memory is left to them.
+    while lanes > 1 and lanes * lane_bytes > free_memory(devices[0]) // 2:
+        lanes //= 2
+    return Layout(devices, lanes, side_by_side)

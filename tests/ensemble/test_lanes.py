@@ -1,0 +1,133 @@
+"""A run's records are a function of its recipe alone: bit for bit on CPUs."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import afterfit as af
+from afterfit.ensemble import Layout, silent
+from afterfit.models import MLP
+from afterfit.tasks import BinaryOperation
+
+
+def experiment(**changes):
+    base = af.Experiment(
+        task=BinaryOperation("x+y", modulus=7, fraction=0.5),
+        model=MLP(hidden=(16,)),
+        optimiser=af.AdamW(learning_rate=0.01),
+        batch=8,
+        steps=60,
+        probes=(af.probes.gradient_norm,),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def on(devices, lanes, side_by_side=False):
+    return Layout(tuple(jax.devices()[:devices]), lanes, side_by_side)
+
+
+def records(data, **where):
+    chosen = data.sel(where)
+    return {name: np.asarray(chosen[name]) for name in data.data_vars if "step" in data[name].dims}
+
+
+def assert_same_bits(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert one[name].tobytes() == other[name].tobytes(), name
+
+
+AXES = {"optimiser.weight_decay": [0.0, 1.0], "seed": [0, 1, 2, 3]}
+
+
+@pytest.fixture(scope="module")
+def pack_of_eight():
+    """Eight lanes on two devices."""
+    return af.sweep(experiment(), AXES).run(display=silent, layout=on(2, 8))
+
+
+@pytest.mark.parametrize(("devices", "lanes"), [(1, 8), (2, 8), (1, 1)])
+def test_alone_equals_in_company(pack_of_eight, devices, lanes):
+    alone = af.sweep(experiment(), {"optimiser.weight_decay": [1.0], "seed": [2]})
+    data = alone.run(display=silent, layout=on(devices, lanes))
+    where = {"optimiser.weight_decay": 1.0, "seed": 2}
+    assert_same_bits(records(data, **where), records(pack_of_eight, **where))
+
+
+def test_one_device_equals_two(pack_of_eight):
+    assert_same_bits(
+        records(af.sweep(experiment(), AXES).run(display=silent, layout=on(1, 8))), records(pack_of_eight)
+    )
+
+
+def test_refilled_lanes_equal_those_of_a_wide_pack(pack_of_eight):
+    narrow = af.sweep(experiment(), AXES).run(display=silent, layout=on(1, 3))
+    assert_same_bits(records(narrow), records(pack_of_eight))
+
+
+def test_runs_differ(pack_of_eight):
+    losses = pack_of_eight["train_loss"].isel(step=-1).values
+    assert len(np.unique(losses)) == 8
+
+
+def test_side_by_side_trains_the_same_function(pack_of_eight):
+    beside = af.sweep(experiment(), AXES).run(display=silent, layout=on(1, 8, side_by_side=True))
+    for name, values in records(beside).items():
+        # Batched products add in another order; 60 steps of AdamW amplify rounding (6e-8) to about 1e-5.
+        np.testing.assert_allclose(values, records(pack_of_eight)[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_side_by_side_refills_and_steps_unevenly():
+    axes = {"steps": [5, 40, 17], "seed": [0, 1]}
+    beside = af.sweep(experiment(), axes).run(display=silent, layout=on(1, 2, side_by_side=True))
+    in_turn = af.sweep(experiment(), axes).run(display=silent, layout=on(1, 2))
+    for name, values in records(beside).items():
+        np.testing.assert_allclose(values, records(in_turn)[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_diverged_lane_harms_no_other():
+    rates = [0.01, 0.02, 0.005, 1e6, 0.03, 0.001, 0.015, 0.002]
+    with_it = af.sweep(experiment(), {"optimiser.learning_rate": rates}).run(display=silent)
+    good = [rate for rate in rates if rate < 1]
+    without = af.sweep(experiment(), {"optimiser.learning_rate": good}).run(display=silent)
+    assert_same_bits(records(with_it.sel({"optimiser.learning_rate": good})), records(without))
+    assert with_it["outcome"].values.tolist() == ["done"] * 3 + ["diverged"] + ["done"] * 4
+    bad = with_it.sel({"optimiser.learning_rate": 1e6})
+    assert 0 < int(bad["outcome_step"]) < 60
+    assert np.isnan(bad["train_loss"].sel(step=60))
+    assert np.isfinite(bad["train_loss"].sel(step=slice(0, int(bad["outcome_step"])))).all()
+
+
+def test_float64_lanes():
+    data = af.sweep(experiment(precision="float64", steps=5)).run(display=silent)
+    single = af.sweep(experiment(steps=5)).run(display=silent)
+    np.testing.assert_allclose(data["train_loss"], single["train_loss"], rtol=1e-4)
+    assert jax.numpy.zeros(1).dtype == np.float32  # the switch is put back
+
+
+def test_snapshots_are_the_parameters_of_their_steps(tmp_path):
+    plan = af.sweep(experiment(snapshots=af.At((0, 10, 60))), {"seed": [0, 1]})
+    plan.run(tmp_path / "store", display=silent)
+    run = plan.runs[1]
+    (found,) = af.store.Store(tmp_path / "store").load([run.id])
+    assert sorted(found.snapshots) == [0, 10, 60]
+    for step, parameters in found.snapshots.items():
+        norm = np.sqrt(sum((leaf.astype(np.float64) ** 2).sum() for leaf in parameters.values()))
+        index = list(found.steps).index(step)
+        assert norm == pytest.approx(float(found.values["weight_norm"][index]), rel=1e-6)
+    assert ".layers[0].weight" in found.snapshots[0]
+
+
+def test_stop_rule_ends_a_run_where_its_records_say():
+    long = af.sweep(experiment(batch=None, steps=200)).run(display=silent)
+    level = float(long["train_accuracy"].max())
+    rule = af.Sustained("train_accuracy", level=level, records=2)
+    short = af.sweep(experiment(batch=None, steps=200, stop=rule)).run(display=silent)
+    count = short.sizes["step"]
+    assert count < long.sizes["step"]
+    end = rule.first_end(long["train_accuracy"].values)
+    assert end is not None and count == end + 1
+    assert (short["train_loss"].values == long["train_loss"].values[:count]).all()
+    assert int(short["outcome_step"]) == int(short["step"][-1])

@@ -1,0 +1,138 @@
+"""What is stored is not run again; what was interrupted goes on, bit for bit."""
+
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import afterfit as af
+from afterfit.ensemble import silent
+from afterfit.models import MLP
+from afterfit.store import Store
+from afterfit.tasks import BinaryOperation
+
+
+SCRIPT = """
+import sys
+import afterfit as af
+from afterfit.ensemble import Layout, silent
+from afterfit.models import MLP
+from afterfit.tasks import BinaryOperation
+
+experiment = af.Experiment(
+    BinaryOperation("x*y", modulus=7, fraction=0.6),
+    MLP(hidden=(24,)),
+    af.AdamW(learning_rate=0.003),
+    batch=8,
+    snapshots=af.At((10, 2000)),
+    noise=af.Noise(gradient=1e-4),
+)
+plan = af.sweep(experiment, {"steps": [STEPS, STEPS // 2], "seed": range(4)})
+plan.run(sys.argv[1], display=silent, resume_every=0.05)
+print("done", flush=True)
+"""
+
+
+def contents(folder: pathlib.Path) -> dict:
+    """All that a store holds of each run, as bytes."""
+    store = Store(folder)
+    found = {}
+    for records in store.load([entry.run for entry in store.runs()]):
+        arrays = {"steps": records.steps, **records.values}
+        for step, parameters in records.snapshots.items():
+            arrays |= {f"{step}{path}": leaf for path, leaf in parameters.items()}
+        found[records.run] = (
+            records.outcome,
+            records.outcome_step,
+            {name: np.asarray(array).tobytes() for name, array in arrays.items()},
+        )
+    return found
+
+
+def wait_for_resume_point(process: subprocess.Popen, folder: pathlib.Path) -> None:
+    """Returns once the process has left something to go on from, or has ended."""
+    while process.poll() is None and not list(folder.glob("running/*/resume*.safetensors")):
+        time.sleep(0.02)
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
+    script = tmp_path / "sweep.py"
+    script.write_text(SCRIPT.replace("STEPS", "8000"))
+    command = [sys.executable, str(script)]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, str(whole)], check=True, capture_output=True, timeout=300)
+
+    moments = random.Random(0)
+    kills = 0
+    while kills < 3:
+        process = subprocess.Popen(
+            [*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for_resume_point(process, killed)
+        time.sleep(moments.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            break
+        kills += 1
+    subprocess.run([*command, str(killed)], check=True, capture_output=True, timeout=300)
+    assert kills > 0
+    assert contents(killed) == contents(whole)
+    assert not list(killed.glob("running/*/resume*"))
+
+
+BASE = af.Experiment(
+    BinaryOperation("x+y", modulus=5), MLP(hidden=(8,)), af.AdamW(), steps=40, record=af.Every(10)
+)
+
+
+class Counting:
+    """A display that remembers how many runs were trained, and may interrupt."""
+
+    def __init__(self, interrupt_after: int | None = None):
+        self.trained = 0
+        self.calls = 0
+        self.interrupt_after = interrupt_after
+
+    def __call__(self, progress):
+        self.trained = progress.done
+        if progress.phase == "training":
+            self.calls += 1
+            if self.calls == self.interrupt_after:
+                raise KeyboardInterrupt
+
+
+def test_stored_runs_are_not_run_again(tmp_path):
+    first, again, more = Counting(), Counting(), Counting()
+    one = af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=first)
+    two = af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=again)
+    three = af.sweep(BASE, {"seed": [0, 1, 2], "optimiser.weight_decay": [1.0, 2.0]}).run(
+        tmp_path / "s", display=more
+    )
+    assert (first.trained, again.trained, more.trained) == (2, 0, 4)
+    assert one.identical(two)
+    again_in_three = three.sel({"seed": [0, 1], "optimiser.weight_decay": 1.0}, drop=True)
+    assert (again_in_three["train_loss"].values == one["train_loss"].values).all()
+
+
+def test_without_a_store_a_repeated_run_is_trained_once():
+    counting = Counting()
+    data = af.sweep(BASE, {"again": {"a": {}, "b": {}}}).run(display=counting)
+    assert counting.trained == 1
+    assert (data["train_loss"].sel(again="a") == data["train_loss"].sel(again="b")).all()
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_interruption_leaves_a_resume_point(tmp_path, after):
+    plan = af.sweep(BASE, {"seed": [0, 1, 2]})
+    with pytest.raises(KeyboardInterrupt):
+        plan.run(tmp_path / "s", display=Counting(interrupt_after=after))
+    status = Store(tmp_path / "s").status()
+    finished = sum(status.counts.values())
+    assert len(status.interrupted) + finished == 3
+    data = plan.run(tmp_path / "s", display=silent)
+    assert data.identical(plan.run(display=silent))
