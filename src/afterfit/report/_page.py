@@ -1,0 +1,264 @@
+"""One HTML file that says what a set of runs did, and needs nothing else to be read."""
+
+import functools
+import html
+import importlib.resources
+import json
+import pathlib
+import re
+import typing
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..statistics import median_time
+from ._colours import PAIR, palette
+from ._curves import choose_style, note, panel_table, Style
+from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
+from ._specs import curves_spec, reaches_over_edge, theme_config
+from ._words import headline, phase_counts, ratio_text, shape, step_text
+
+
+if typing.TYPE_CHECKING:
+    import xarray
+
+_HEIGHT = 230  # of a chart, in pixels
+_THEMES = ("light", "dark")
+_MANY_ROWS = 8_000  # from here on a canvas is much faster than SVG
+
+
+def write_page(
+    data: "xarray.Dataset",
+    path: str | pathlib.Path,
+    *,
+    title: str,
+    about: dict[str, str] | None = None,
+) -> pathlib.Path:
+    """Write a self-contained page about a set of runs: what happened, curves, times, recipes.
+
+    The page works offline: its charts are drawn by a script inside it (0.9 MB) and it asks for nothing
+    outside; it follows the reader's light or dark setting. Curves are thinned to what a screen can
+    show; beyond 200 runs the charts show medians and bands, and the page says so.
+
+    **Arguments:**
+
+    - `data`: what a sweep returned: `train_accuracy` and `test_accuracy` over any axes and "step",
+      further measures of the same dimensions, NaN where a run has no record.
+    - `path`: the file to write; its folder must exist.
+    - `title`: a short name of the experiment.
+    - `about`: further texts by their headings, such as recipes.
+
+    **Returns:** the path.
+
+    **Raises:** `ValueError` for data without accuracies or without one record.
+    """
+    runs = read_runs(data)
+    style = choose_style(runs)
+    charts: dict[str, dict] = {}
+    body = "\n".join([*_sections(runs, style, charts), *_recipes(about or {})])
+    colours = {theme: _colours(runs, theme) for theme in _THEMES}
+    rows = sum(chart["spec"]["data"]["values"].count("\n") for chart in charts.values())
+    island = {
+        "charts": charts,
+        "themes": {theme: theme_config(theme, colours[theme]) for theme in _THEMES},
+        "labels": [] if runs.colour is None else _drawn_labels(runs),
+        "renderer": "canvas" if rows > _MANY_ROWS else "svg",
+    }
+    parts = {
+        "title": html.escape(title),
+        "headline": html.escape(headline(runs)),
+        "shape": html.escape(shape(runs)),
+        "phases": _phases(runs),
+        "body": body,
+        "height": str(_HEIGHT),
+        **{theme: _variables(colours[theme]) for theme in _THEMES},
+        # Inside a script element only "<" could end it.
+        "charts": json.dumps(island, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "library": _library(),
+    }
+    template = importlib.resources.files("afterfit.report").joinpath("page.html").read_text("utf-8")
+    # One pass, so that braces inside the data are left as they are.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
+    path = pathlib.Path(path)
+    path.write_text(page, "utf-8")
+    return path
+
+
+@functools.cache
+def _library() -> str:
+    """Vega, Vega-Lite and their embedder as one script; making it takes a second."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    # As a plain script the bundle would claim hundreds of short global names.
+    return f"(() => {{{bundle}\n}})();"
+
+
+def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str]:
+    first = [measure for measure in runs.measures if measure.name in ("accuracy", "loss")]
+    further = [measure for measure in runs.measures if measure not in first]
+    yield _legend(runs)
+    edge = ""
+    if any(reaches_over_edge(measure) for measure in runs.measures):
+        edge = "Values off a logarithmic axis, 0 or far too large, lie on its edge. "
+    yield (
+        f'<p class="note">{html.escape(note(runs, style))} {edge}Steps run on a logarithmic scale, '
+        "with step 0 at its left end. Drag a chart to move along it, hold Ctrl and scroll to zoom, "
+        "double-click to go back.</p>"
+    )
+    # Without panels the measures stand beside one another, otherwise each takes the full width.
+    yield _measures(runs, style, first, charts)
+    yield _times_table(runs)
+    if further:
+        yield _measures(runs, style, further, charts)
+
+
+def _measures(runs: Runs, style: Style, measures: list[Measure], charts: dict[str, dict]) -> str:
+    sections = "".join(_measure(runs, style, measure, charts) for measure in measures)
+    return f'<div class="measures">{sections}</div>' if runs.panel is None else sections
+
+
+def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]) -> str:
+    figures = []
+    drawn = {panel for panel, _, _ in runs.cells()}
+    panels = (
+        [None] if runs.panel is None else [place for place in runs.panel.spread(PANELS) if place in drawn]
+    )
+    for panel in panels:
+        table = panel_table(runs, measure, style, panel)
+        chart = f"chart{len(charts)}"
+        charts[chart] = {"spec": curves_spec(runs, measure, style, table, _HEIGHT), "header": table.header}
+        heading = (
+            "" if runs.panel is None or panel is None else f"{runs.panel.title} {runs.panel.labels[panel]}"
+        )
+        file = re.sub(r"\W+", "-", f"{measure.name} {heading}"[:80]).strip("-")
+        spoken = f"{measure.title} against steps, {heading}".rstrip(", ")
+        charts[chart]["spec"]["description"] = spoken
+        figures.append(
+            f"<figure>{f'<h3>{html.escape(heading)}</h3>' if heading else ''}"
+            f'<div class="chart" id="{chart}"></div>'
+            f'<figcaption><a data-chart="{chart}" download="{file}.csv" '
+            f'aria-label="CSV: {html.escape(spoken)}">CSV</a></figcaption></figure>'
+        )
+    title = html.escape(measure.title[:1].upper() + measure.title[1:])
+    shape = " even" if len(figures) in (2, 4) else ""
+    return f'<section><h2>{title}</h2><div class="panels{shape}">{"".join(figures)}</div></section>'
+
+
+def _legend(runs: Runs) -> str:
+    if runs.colour is None:
+        keys = [
+            f'<span class="key" style="color: var(--c{place})"><i class="{part}"></i></span>{part}'
+            for place, part in enumerate(("train", "test"))
+        ]
+        return f'<div class="legend">{"".join(keys)}</div>'
+    buttons = "".join(
+        f'<button type="button" data-place="{place}" aria-pressed="false" title="{html.escape(text)}">'
+        f'<i style="color: var(--c{place})"></i><span class="text">{html.escape(text)}</span></button>'
+        for place, text in enumerate(_drawn_labels(runs))
+    )
+    return (
+        f'<div class="legend"><span class="what">{html.escape(runs.colour.title)}</span>{buttons}'
+        '<span class="gap"></span><span class="key"><i class="train"></i>train</span>'
+        '<span class="key"><i></i>test</span></div>'
+    )
+
+
+def _phases(runs: Runs) -> str:
+    return "".join(
+        f"<li><b>{count:,} {html.escape(phase)}.</b> <span>{html.escape(phase.advice)}</span></li>"
+        for phase, count in phase_counts(runs)
+    )
+
+
+def _times_table(runs: Runs) -> str:
+    """Medians over seeds, one row for each combination of the other axes that vary."""
+    axes = [axis for axis in runs.axes if not axis.is_seed and len(axis.labels) > 1]
+    over = [axis.name for axis in runs.axes if axis not in axes]
+    found = {which: median_time(runs.times, which, over) for which in ("memorised", "generalised", "ratio")}
+    order = [axis.name for axis in axes]
+    grouped = runs.times.transpose(*order, *over)
+    columns = [
+        "runs",
+        "fitted the training set",
+        "generalised",
+        "times later",
+        "generalised within the steps",
+    ]
+    head = "".join(
+        f'<th class="{"" if axis.ordered else "text"}">{html.escape(axis.title)}</th>' for axis in axes
+    )
+    head += "".join(f"<th>{name}</th>" for name in columns)
+    rows = []
+    for place in np.ndindex(*(len(axis.labels) for axis in axes)):
+        cell = {which: median.transpose(*order)["median"].values[place] for which, median in found.items()}
+        counted = found["generalised"].transpose(*order)
+        count, censored = (int(counted[name].values[place]) for name in ("runs", "censored"))
+        budget = {
+            which: _budget(*(grouped[name].values[(*place, ...)] for name in (which, f"{which}_censored")))
+            for which in found
+        }
+        texts = [
+            str(count),
+            _time_text(cell["memorised"], budget["memorised"], step_text),
+            _time_text(cell["generalised"], budget["generalised"], step_text),
+            _time_text(cell["ratio"], budget["ratio"], ratio_text),
+            f"{count - censored} of {count}" if count else "–",
+        ]
+        labels = "".join(_label_cell(axis, at) for axis, at in zip(axes, place, strict=True))
+        rows.append(f"<tr>{labels}{''.join(f'<td>{text}</td>' for text in texts)}</tr>")
+    seeds = " Medians over seeds." if any(axis.is_seed and len(axis.labels) > 1 for axis in runs.axes) else ""
+    level = f"{runs.times.attrs['accuracy']:.0%}"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    open_end = (
+        " “> 5,000” says that at least half of the runs had not got there when they ended, at step 5,000."
+        if any(np.isinf(median["median"]).any() for median in found.values())
+        else ""
+    )
+    return (
+        "<section><h2>Steps to fit and to generalise</h2>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table of steps">{table}</div>'
+        f'<p class="note">The first recorded step with an accuracy of at least {level}.{seeds}{open_end}</p>'
+        "</section>"
+    )
+
+
+def _label_cell(axis: Axis, place: int) -> str:
+    text = html.escape(axis.labels[place])
+    return f'<td class="{"" if axis.ordered else "text"}" title="{text}">{text}</td>'
+
+
+def _budget(times: np.ndarray, censored: np.ndarray) -> float:
+    """How long the runs that never got there were watched: the median of their last steps."""
+    ended = times[np.asarray(censored, bool) & ~np.isnan(times)]
+    return float(np.median(ended)) if ended.size else np.nan
+
+
+def _time_text(median: float, budget: float, text: Callable[[float], str]) -> str:
+    if np.isnan(median):
+        return "–"
+    return f"&gt; {text(budget)}" if np.isinf(median) else text(median)
+
+
+def _recipes(about: dict[str, str]) -> Iterator[str]:
+    if about:
+        yield "<h2>Recipe</h2>"
+    for name, text in about.items():
+        opened = " open" if len(about) == 1 else ""
+        summary = f"<summary>{html.escape(name)}</summary>"
+        yield f"<details{opened}>{summary}<pre>{html.escape(text)}</pre></details>"
+
+
+def _drawn_labels(runs: Runs) -> list[str]:
+    assert runs.colour is not None
+    return [runs.colour.labels[place] for place in runs.colour.spread(COLOURS)]
+
+
+def _colours(runs: Runs, theme: str) -> list[str]:
+    if runs.colour is None:
+        return list(PAIR[theme])
+    return palette(len(_drawn_labels(runs)), runs.colour.ordered, theme)
+
+
+def _variables(colours: list[str]) -> str:
+    return " ".join(f"--c{place}: {colour};" for place, colour in enumerate(colours))

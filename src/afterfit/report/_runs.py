@@ -1,0 +1,211 @@
+"""A Dataset of runs, laid out for a reader: which axis gets colours, which gets panels, what was measured."""
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..statistics import grokking_time, median_time
+
+
+if typing.TYPE_CHECKING:
+    import xarray
+
+COLOURS = 8  # more lines of different colour cannot be told apart
+PANELS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One axis of a sweep and where each run lies on it."""
+
+    name: str
+    title: str
+    labels: tuple[str, ...]
+    ordered: bool
+    index: Int[np.ndarray, " run"]
+
+    @property
+    def is_seed(self) -> bool:
+        return self.name.split(".")[0] in ("seed", "seeds")
+
+    def spread(self, most: int) -> list[int]:
+        """At most `most` places along the axis, evenly spread, both ends included."""
+        return _spread(len(self.labels), most)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One measured quantity; `parts` is train and test, or one part named "".
+
+    NaN: not recorded, or not finite.
+    """
+
+    name: str
+    parts: dict[str, Float[np.ndarray, "run step"]]
+
+    @property
+    def title(self) -> str:
+        return _words(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """A Dataset with its axes flattened to one axis "run".
+
+    `colour` is the axis that moves the time to generalise most, `panel` the next one.
+    """
+
+    axes: tuple[Axis, ...]
+    steps: Int[np.ndarray, " step"]
+    measures: tuple[Measure, ...]
+    recorded: Bool[np.ndarray, "run step"]
+    times: "xarray.Dataset"
+    colour: Axis | None
+    panel: Axis | None
+
+    @property
+    def present(self) -> Bool[np.ndarray, " run"]:
+        """Runs that have a record."""
+        return np.asarray(self.recorded.any(axis=1))
+
+    def cells(self) -> Iterator[tuple[int | None, int | None, Int[np.ndarray, " member"]]]:
+        """`(panel place, colour place, runs there)` for each line to be drawn; None without such an axis."""
+        for panel in [None] if self.panel is None else self.panel.spread(PANELS):
+            for colour in [None] if self.colour is None else self.colour.spread(COLOURS):
+                member = self.present
+                if self.panel is not None:
+                    member = member & (self.panel.index == panel)
+                if self.colour is not None:
+                    member = member & (self.colour.index == colour)
+                if member.any():
+                    yield panel, colour, np.flatnonzero(member)
+
+    def first_positive_step(self) -> int:
+        """Below it the step axis is linear; 1 if only step 0 was recorded."""
+        positive = self.steps[self.steps > 0]
+        return int(positive.min()) if positive.size else 1
+
+    def last_step(self) -> int:
+        """The last step that any run recorded."""
+        return int(self.steps[self.recorded.any(axis=0)].max())
+
+    def thinned(self, where: Int[np.ndarray, " place"], most: int) -> Int[np.ndarray, " place"]:
+        """At most `most` of these places on the step axis, evenly spread as drawn, both ends included."""
+        if where.size <= most:
+            return where
+        eye = np.log1p(self.steps[where] / self.first_positive_step())
+        wanted = np.linspace(eye[0], eye[-1], most)
+        return where[np.unique(np.searchsorted(eye, wanted - 1e-9).clip(0, where.size - 1))]
+
+
+def read_runs(data: "xarray.Dataset") -> Runs:
+    """Lay out what a sweep returned.
+
+    **Raises:** `ValueError` if `data` has no accuracies or not one record.
+    """
+    times = grokking_time(data)
+    names = [str(dim) for dim in data["train_accuracy"].dims if dim != "step"]
+    order = np.argsort(data["step"].values, kind="stable")
+    steps = data["step"].values[order].astype(int)
+    measured = {
+        str(name): _flat(data[name], names)[:, order]
+        for name in data.data_vars
+        if set(data[name].dims) == {*names, "step"} and data[name].dtype.kind in "fiub"
+    }
+    recorded = np.isfinite(measured["train_accuracy"]) | np.isfinite(measured["test_accuracy"])
+    if not recorded.any():
+        raise ValueError(
+            "expected at least one run with a record, got none. Try again once a run has started."
+        )
+    axes = _axes(data, names)
+    ranked = _by_effect(axes, times)
+    return Runs(
+        axes=axes,
+        steps=steps,
+        measures=_measures(measured),
+        recorded=recorded,
+        times=times,
+        colour=ranked[0] if ranked else None,
+        panel=ranked[1] if len(ranked) > 1 else None,
+    )
+
+
+def label(value: typing.Any) -> str:
+    """A coordinate as text: short numbers, anything else as it is."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        # float32 coordinates read 0.30000001192092896 in full.
+        return f"{float(value):.6g}"
+    return str(value)
+
+
+def _axes(data: "xarray.Dataset", names: Sequence[str]) -> tuple[Axis, ...]:
+    sizes = [data.sizes[name] for name in names]
+    places = np.indices(sizes).reshape(len(sizes), int(np.prod(sizes)))
+    last = [name.split(".")[-1] for name in names]
+    axes = []
+    for name, short, index in zip(names, last, places, strict=True):
+        values = data[name].values  # without a coordinate xarray counts from 0
+        numbers = values.dtype.kind in "fiu" or all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in values.tolist()
+        )
+        title = _words(short if last.count(short) == 1 else name)
+        labels = tuple(label(value) for value in values.tolist())
+        if len(set(labels)) < len(labels):
+            labels = tuple(str(value) for value in values.tolist())
+        axes.append(Axis(name, title, labels, numbers, index))
+    return tuple(axes)
+
+
+def _measures(measured: dict[str, np.ndarray]) -> tuple[Measure, ...]:
+    """Accuracy and loss first; `train_x` and `test_x` become one measure `x`."""
+    families: dict[str, dict[str, np.ndarray]] = {"accuracy": {}, "loss": {}}
+    for name, values in measured.items():
+        values = np.where(np.isfinite(values), values, np.nan).astype(float)
+        part, _, rest = name.partition("_")
+        if part in ("train", "test") and rest:
+            families.setdefault(rest, {})[part] = values
+        else:
+            families.setdefault(name, {})[""] = values
+    parts = ("train", "test", "")
+    return tuple(
+        Measure(name, {part: family[part] for part in parts if part in family})
+        for name, family in families.items()
+        if any(np.isfinite(values).any() for values in family.values())
+    )
+
+
+def _by_effect(axes: Sequence[Axis], times: "xarray.Dataset") -> list[Axis]:
+    """Axes that vary, seeds apart, the one that moves the median time to generalise most first."""
+    ended = times["generalised"].values
+    budget = float(ended[~np.isnan(ended)].max(initial=1))
+
+    def effect(axis: Axis) -> float:
+        others = [other.name for other in axes if other.name != axis.name]
+        medians = median_time(times, over=others)["median"].values
+        # A median that was never reached lies an unknown way beyond the budget: count it as a decade.
+        known = np.where(np.isinf(medians), 10 * budget, medians)[~np.isnan(medians)]
+        return float(np.ptp(np.log(np.maximum(known, 1)))) if known.size else 0.0
+
+    varying = [axis for axis in axes if len(axis.labels) > 1 and not axis.is_seed]
+    return sorted(varying, key=effect, reverse=True)
+
+
+def _flat(variable: "xarray.DataArray", names: Sequence[str]) -> np.ndarray:
+    values = variable.transpose(*names, "step").values
+    return values.reshape(-1, values.shape[-1])
+
+
+def _spread(count: int, most: int) -> list[int]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
+
+
+def _words(name: str) -> str:
+    # A line break in a name would end a string inside Vega's tooltip expressions.
+    return " ".join(name.replace("_", " ").split())

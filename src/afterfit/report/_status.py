@@ -1,0 +1,33 @@
+"""What a store is doing, as lines for a terminal."""
+
+from ..store import StoreStatus
+
+
+def describe_status(status: StoreStatus) -> str:
+    """Runs by outcome, then each process at work and what was interrupted."""
+    total = sum(status.counts.values())
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(status.counts.items()) if count)
+    lines = [f"{total} run{'s' * (total != 1)} stored" + (f": {outcomes}" if outcomes else "")]
+    if status.outdated:
+        lines.append(
+            f"{status.outdated} in another results version; they are shown, and run again when asked for"
+        )
+    for session in status.sessions:
+        lines.append(f"training since {session.since} (process {session.pid} on {session.host}):")
+        lines.append(f"  {len(session.live)} running, {len(session.waiting)} waiting")
+        speed, left = session.progress.get("steps_per_second"), session.progress.get("seconds_left")
+        if speed:
+            lines.append(f"  {speed:,.0f} steps/s" + (f", {left:,.0f} s left" if left else ""))
+        for live in list(session.live.values())[:8]:
+            if len(live.steps):
+                accuracy = " and ".join(
+                    f"{live.values[f'{s}_accuracy'][-1]:.0%} {s}" for s in ("train", "test")
+                )
+                lines.append(f"  {live.run}: step {int(live.steps[-1]):,}, accuracy {accuracy}")
+        if len(session.live) > 8:
+            lines.append(f"  ... and {len(session.live) - 8} more")
+    if status.interrupted:
+        lines.append(
+            f"{len(status.interrupted)} interrupted: start the same command again to go on with them"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""What a set of runs did, as lines for a terminal."""
+
+import typing
+
+import numpy as np
+
+from ..statistics import median_time
+from ._runs import read_runs, Runs
+from ._words import headline, ratio_text, step_text
+
+
+if typing.TYPE_CHECKING:
+    import xarray
+
+_MOST_ROWS = 24
+
+
+def summary(data: "xarray.Dataset") -> str:
+    """A sentence, and a table of the median steps to memorise and to generalise over seeds.
+
+    **Raises:** `ValueError` for data without accuracies or without one record.
+    """
+    runs = read_runs(data)
+    table = _rows(runs)
+    lines = [headline(runs)]
+    if len(table) > 2:
+        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        shown = table[: _MOST_ROWS + 1]
+        lines += [
+            "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in shown
+        ]
+        if len(table) > len(shown):
+            lines.append(f"... and {len(table) - len(shown)} more rows")
+    return "\n".join(lines)
+
+
+def _rows(runs: Runs) -> list[list[str]]:
+    axes = [axis for axis in runs.axes if not axis.is_seed]
+    over = [axis.name for axis in runs.axes if axis.is_seed]
+    medians = {
+        which: median_time(runs.times, which, over).transpose(*(axis.name for axis in axes))
+        for which in ("memorised", "generalised", "ratio")
+    }
+    rows = [[*(axis.title for axis in axes), "memorised", "generalised", "ratio"]]
+    for place in np.ndindex(*(len(axis.labels) for axis in axes)):
+        cells = [axis.labels[index] for axis, index in zip(axes, place, strict=True)]
+        for which, text in (("memorised", step_text), ("generalised", step_text), ("ratio", ratio_text)):
+            median = float(medians[which]["median"].values[place])
+            cells.append("never" if np.isinf(median) else "-" if np.isnan(median) else text(median))
+        rows.append(cells)
+    return rows
