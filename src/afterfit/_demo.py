@@ -22,4 +22,4 @@ def demo(scale: str = "laptop") -> Sweep:
             training.changed(experiment, {"task.modulus": 11, "model.hidden": (32,), "steps": 200}),
             {"optimiser.weight_decay": [0.1, 2.0], "seed": [0, 1]},
         )
-    return sweep(experiment, {"optimiser.weight_decay": [0.1, 0.5, 2.0], "seed": [0, 1, 2]})
+    return sweep(experiment, {"optimiser.weight_decay": [0.2, 0.6, 2.0], "seed": [0, 1, 2]})

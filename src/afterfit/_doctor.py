@@ -24,14 +24,19 @@ def doctor() -> str:
 
     from .ensemble import free_memory
 
-    devices = jax.local_devices()
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     for name in ("afterfit", "jax", "equinox", "optax", "numpy", "xarray"):
         lines.append(f"{name} {importlib.metadata.version(name)}")
-    kind, free = devices[0].device_kind, free_memory(devices[0]) / 2**30
-    lines.append(f"devices: {len(devices)} x {kind} ({free:.1f} GiB free on each)")
-    if devices[0].platform == "cpu":
-        lines.append('  no accelerator in use; with an NVIDIA GPU: pip install "afterfit[gpu]"')
+    try:
+        devices = jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # JAX's words for a platform that is not there
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        lines.append(f"devices: none with JAX_PLATFORMS={asked!r}; unset it to use what is there. {error}")
+    else:
+        kind, free = devices[0].device_kind, free_memory(devices[0]) / 2**30
+        lines.append(f"devices: {len(devices)} x {kind} ({free:.1f} GiB free on each)")
+        if devices[0].platform == "cpu":
+            lines.append('  no accelerator in use; with an NVIDIA GPU: pip install "afterfit[gpu]"')
     lines.append(f"cache: {cache_folder()}")
     for extra, module in _EXTRAS.items():
         found = importlib.util.find_spec(module) is not None

@@ -1,188 +1,155 @@
 """The command `afterfit`. Nothing heavy is imported before a command needs it."""
 
 import argparse
+import contextlib
 import difflib
+import os
 import pathlib
 import signal
 import sys
-import tomllib
+import threading
 import typing
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
+
+from . import _commands
+from ._commands import DONE, tell
 
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 1 failed runs or claims, 2 bad input."""
-    parser = _parser()
-    words = sys.argv[1:] if arguments is None else list(arguments)
-    _suggest_command(words)
-    options = parser.parse_args(words)
-    if options.command is None:
-        parser.print_help()
-        return DONE
-    # A polite kill is an interruption like any other: it leaves a resume point behind.
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Runs one command and returns its exit code: 0 done, 1 failed runs, 2 bad input, 130 interrupted.
+
+    Results go to the standard output, progress and errors to the standard error.
+    """
     try:
-        return options.command(options)
+        options = _parse(sys.argv[1:] if arguments is None else list(arguments))
+    except SystemExit as end:  # argparse has shown the help, or what is wrong
+        return end.code if isinstance(end.code, int) else BAD_INPUT
+    try:
+        with _polite_kill(), _plain_warnings():
+            code = options.command(options)
+            sys.stdout.flush()  # a full disk shows here, not after the exit code
+            return code
     except KeyboardInterrupt:
-        print("stopped; start the same command again to go on from here", file=sys.stderr)
+        tell(f"stopped; {options.resumes}" if options.resumes else "stopped")
         return INTERRUPTED
     except BrokenPipeError:  # `afterfit list | head`
         return DONE
     except (ValueError, OSError) as error:
-        print(f"afterfit: {error}", file=sys.stderr)
+        _complain(error)
         return BAD_INPUT
+    finally:
+        _let_go_of_output()
 
 
-def _interrupt(number: int, frame: typing.Any) -> None:
-    del number, frame
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def _polite_kill() -> Generator[None]:
+    """A polite kill is an interruption like any other: it leaves a resume point behind."""
+
+    def interrupt(number: int, frame: typing.Any) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _suggest_command(words: list[str]) -> None:
-    if words and not words[0].startswith("-") and words[0] not in _COMMANDS:
-        close = difflib.get_close_matches(words[0], _COMMANDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(_COMMANDS)}"
-        print(f"afterfit: unknown command {words[0]!r}: {hint}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT)
+@contextlib.contextmanager
+def _plain_warnings() -> Generator[None]:
+    """Warnings, of a damaged file for instance, without the line of code that noticed."""
+
+    show: typing.Any = lambda message, *place, **more: tell(f"afterfit: warning: {message}")
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
-# --- commands -----------------------------------------------------------------------------------
+def _complain(error: Exception) -> None:
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        text = f"{error.filename}: {error.strerror}"
+    for line in text.splitlines():
+        tell(f"afterfit: {line}")
 
 
-def _demo(options: argparse.Namespace) -> int:
-    from ._demo import demo
-
-    return _train_and_report(demo(options.scale), options)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from .ensemble import read_recipe
-
-    return _train_and_report(read_recipe(options.recipe, _settings(options.set)), options)
-
-
-def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
-    from .report import summary, write_page
-
-    count = len(planned.runs)
-    print(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
-    data = planned.run(options.store, resume_every=options.resume_every)
-    print(summary(data))
-    page = write_page(
-        data, pathlib.Path(options.store) / "report.html", title=planned.title, about=planned.about
-    )
-    print(f"report: {page}")
-    return FAILED if (data["outcome"] == "failed").any() else DONE
-
-
-def _list(options: argparse.Namespace) -> int:
-    from .tasks import operations
-    from .training import kinds
-
-    shown: dict[str, dict[str, str]] = {"operations": operations()}
-    for title, room, suffix in _ROOMS:
-        shown[title] = {
-            name: (value.__doc__ or "").strip().split("\n")[0]
-            for name, value in kinds(f"afterfit.{room}").items()
-            if suffix(name, value)
-        }
-    wanted = options.what or list(shown)
-    for title in wanted:
-        print(f"{title}")
-        width = max(map(len, shown[title]), default=0)
-        for name, line in shown[title].items():
-            print(f"  {name:<{width}}  {line}")
-    return DONE
-
-
-def _status(options: argparse.Namespace) -> int:
-    from .report import describe_status
-    from .store import Store
-
-    print(describe_status(Store(pathlib.Path(options.store), create=False, readonly=True).status()))
-    return DONE
-
-
-def _report(options: argparse.Namespace) -> int:
-    from .report import summary, write_page
-    from .store import open_dataset
-
-    data = open_dataset(options.store)
-    print(summary(data))
-    target = options.output or pathlib.Path(options.store) / "report.html"
-    print(f"report: {write_page(data, target, title=data.attrs.get('title', str(options.store)))}")
-    return DONE
-
-
-def _export(options: argparse.Namespace) -> int:
-    from .report import export
-
-    print(export(options.store, options.run, options.to, options.output))
-    return DONE
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    del options
-    from ._doctor import doctor
-
-    print(doctor())
-    return DONE
-
-
-_ROOMS = (
-    ("tasks", "tasks", lambda name, value: hasattr(value, "data")),
-    ("models", "models", lambda name, value: hasattr(value, "build")),
-    ("optimisers", "training", lambda name, value: hasattr(value, "direction")),
-    ("probes", "probes", lambda name, value: True),
-)
+def _let_go_of_output() -> None:
+    """What can no longer be written must not be tried again when Python ends, with an error of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 # --- the parser ---------------------------------------------------------------------------------
 
 
-def _settings(assignments: Sequence[str]) -> dict[str, typing.Any]:
-    """`KEY=VALUE` pairs; a value is TOML, or a plain word."""
-    changes = {}
-    for assignment in assignments:
-        name, sign, text = assignment.partition("=")
-        if not sign or not name:
-            raise ValueError(
-                f"--set needs KEY=VALUE, got {assignment!r}; e.g. --set optimiser.weight_decay=0.3"
-            )
-        try:
-            changes[name.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            changes[name.strip()] = text
-    return changes
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
-    return value
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="afterfit", description="A laboratory for grokking.")
     parser.add_argument("--version", action="version", version=_version())
+    parser.set_defaults(parser=parser, flags=["--help", "--version"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    parser.set_defaults(command=None)
     for name, (function, line, example, arguments) in _COMMANDS.items():
         command = commands.add_parser(
             name,
             help=line,
             description=line,
-            epilog=f"example: {example}",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
-        command.set_defaults(command=function)
-        for flags, settings in arguments:
-            command.add_argument(*flags, **settings)
-    return parser
+        flags = [flag for given, _ in arguments for flag in given if flag.startswith("-")]
+        command.set_defaults(command=function, parser=command, flags=["--help", *flags], resumes="")
+        for given, settings in arguments:
+            command.add_argument(*given, **settings)
+    words = words or ["--help"]
+    if not words[0].startswith("-"):
+        with _as_usage_error(parser):
+            _one_of("command", *_COMMANDS)(words[0])
+    options, unknown = parser.parse_known_args(words)
+    for word in unknown:
+        with _as_usage_error(options.parser):
+            if not word.startswith("-"):
+                raise argparse.ArgumentTypeError(f"one argument too many: {word!r}")
+            _one_of("option", *options.flags)(word.partition("=")[0])
+    return options
+
+
+@contextlib.contextmanager
+def _as_usage_error(parser: argparse.ArgumentParser) -> Generator[None]:
+    try:
+        yield
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+
+
+def _one_of(what: str, *names: str) -> Callable[[str], str]:
+    """A check that a word is one of some names; the message has the nearest."""
+
+    def check(word: str) -> str:
+        if word in names:
+            return word
+        close = difflib.get_close_matches(word, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
+        raise argparse.ArgumentTypeError(f"unknown {what} {word!r}: {hint}")
+
+    return check
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if float(text) > 0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"needs a positive number of seconds, got {text!r}")
 
 
 def _version() -> str:
@@ -195,26 +162,39 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
     return flags, settings
 
 
-_STORE = _argument("store", metavar="STORE", help="a folder that holds results")
+_LISTS = ("operations", "tasks", "models", "optimisers", "probes")
+_SCALES = ("smoke", "laptop")
+_FORMATS = ("csv", "parquet", "netcdf")
+
+_STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
-    "--resume-every", type=_seconds, default=15.0, metavar="SECONDS", help="time between resume points"
+    "--resume-every",
+    type=_seconds,
+    default=15.0,
+    metavar="SECONDS",
+    help="time between resume points (default: %(default)s)",
 )
+_INTO = "where results go (default: %(default)s)"
 
 _COMMANDS: dict[str, tuple] = {
     "demo": (
-        _demo,
+        _commands.demo,
         "train the default experiment until it groks, then write report.html",
         "afterfit demo --store demo",
         [
-            _argument("--store", default="afterfit-demo", metavar="DIR", help="where results go"),
+            _argument("--store", default="afterfit-demo", metavar="DIR", help=_INTO),
             _argument(
-                "--scale", choices=("smoke", "laptop"), default="laptop", help="smoke: seconds, to try it out"
+                "--scale",
+                type=_one_of("scale", *_SCALES),
+                default="laptop",
+                metavar="|".join(_SCALES),
+                help="smoke: seconds, to try it out (default: %(default)s)",
             ),
             _RESUME,
         ],
     ),
     "run": (
-        _run,
+        _commands.run,
         "train an experiment or a sweep; what the store has already is not run again",
         "afterfit run recipe.toml --set optimiser.weight_decay=0.3 --store runs",
         [
@@ -226,43 +206,48 @@ _COMMANDS: dict[str, tuple] = {
                 action="append",
                 default=[],
                 metavar="KEY=VALUE",
-                help="change one field; may be repeated",
+                help="change one field, such as steps or task.fraction; may be repeated",
             ),
-            _argument("--store", default="runs", metavar="DIR", help="where results go"),
+            _argument("--store", default="runs", metavar="DIR", help=_INTO),
             _RESUME,
         ],
     ),
     "list": (
-        _list,
+        _commands.list_names,
         "operations, tasks, models, optimisers, probes",
         "afterfit list operations",
         [
             _argument(
                 "what",
                 nargs="*",
+                type=_one_of("list", *_LISTS),
                 metavar="WHAT",
-                choices=("operations", "tasks", "models", "optimisers", "probes", []),
-                help="operations, tasks, models, optimisers or probes; all without one",
+                help=f"{', '.join(_LISTS[:-1])} or {_LISTS[-1]}; all without one",
             )
         ],
     ),
     "status": (
-        _status,
+        _commands.status,
         "runs of a store: done, running, waiting, diverged; speed and time left",
         "afterfit status runs",
         [_STORE],
     ),
     "report": (
-        _report,
+        _commands.report,
         "a self-contained HTML page of a store that works offline",
         "afterfit report runs --output report.html",
         [
             _STORE,
-            _argument("--output", type=pathlib.Path, metavar="FILE", help="by default STORE/report.html"),
+            _argument(
+                "--output",
+                type=pathlib.Path,
+                metavar="FILE",
+                help="where the page goes (default: STORE/report.html)",
+            ),
         ],
     ),
     "export": (
-        _export,
+        _commands.export,
         "records of a store in a common format",
         "afterfit export runs --to csv --output curves.csv",
         [
@@ -270,12 +255,23 @@ _COMMANDS: dict[str, tuple] = {
             _argument(
                 "run", nargs="?", metavar="RUN", help="one run's id, or its beginning; all without one"
             ),
-            _argument("--to", choices=("csv", "parquet", "netcdf"), required=True, help="the format"),
-            _argument("--output", type=pathlib.Path, metavar="FILE", help="by default named after the store"),
+            _argument(
+                "--to",
+                type=_one_of("format", *_FORMATS),
+                required=True,
+                metavar="|".join(_FORMATS),
+                help="the format",
+            ),
+            _argument(
+                "--output",
+                type=pathlib.Path,
+                metavar="FILE",
+                help="where it goes (default: named after the store, in this folder)",
+            ),
         ],
     ),
     "doctor": (
-        _doctor,
+        _commands.doctor,
         "what this machine has, and what is missing and how to get it",
         "afterfit doctor",
         [],

@@ -2,13 +2,14 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
 import afterfit as af
 from afterfit.ensemble import Layout, silent
-from afterfit.models import MLP
+from afterfit.models import AbstractArchitecture, MLP
 from afterfit.tasks import BinaryOperation
 
 
@@ -131,3 +132,77 @@ def test_stop_rule_ends_a_run_where_its_records_say():
     assert end is not None and count == end + 1
     assert (short["train_loss"].values == long["train_loss"].values[:count]).all()
     assert int(short["outcome_step"]) == int(short["step"][-1])
+
+
+def test_a_number_of_a_model_is_not_trained():
+    """A float of the recipe is an array in the program; it must not be taken for a parameter."""
+    plan = af.sweep(experiment(model=Leaky(0.3), probes=(slope,), steps=20), {"model.slope": [0.3, 0.1]})
+    data = plan.run(display=silent)
+    for value in (0.3, 0.1):
+        np.testing.assert_allclose(data["slope"].sel({"model.slope": value}), value, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:A JAX array is being set as static")
+def test_a_number_in_a_static_field_is_told():
+    with pytest.raises(ValueError, match=r"Normed.build: a `float` field .* static"):
+        af.sweep(experiment(model=Normed())).run(display=silent)
+
+
+def test_an_explosion_in_the_last_update_is_seen():
+    data = af.sweep(experiment(optimiser=af.GradientDescent(1e30), steps=1)).run(display=silent)
+    assert str(data["outcome"].values) == "diverged" and int(data["outcome_step"]) == 0
+    assert np.isfinite(data["weight_norm"].sel(step=0))
+
+
+@pytest.mark.parametrize("record", [af.At((0, 10)), af.At((3,)), af.Every(7)])
+def test_schedules_need_not_hold_the_last_step(record):
+    data = af.sweep(experiment(record=record, steps=20)).run(display=silent)
+    assert data["step"].values.tolist() == record.steps(20).tolist()
+    assert int(data["outcome_step"]) == 20 and np.isfinite(data["train_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("stop", "record"),
+    [(af.Sustained(level=2.0), af.At((15, 20))), (af.Sustained("train_accuracy", 0.0, 1), af.At((0, 5)))],
+)
+def test_stop_rules_wait_for_records(stop, record):
+    data = af.sweep(experiment(stop=stop, record=record, steps=20)).run(display=silent)
+    assert int(data["outcome_step"]) == (20 if stop.level > 1 else 0)
+
+
+def test_a_stop_rule_needs_one_number():
+    rule = af.Sustained("layer_norms")
+    wrong = experiment(stop=rule, probes=(af.probes.layer_norms,))
+    with pytest.raises(ValueError, match="stop.measure: 'layer_norms' is not one number"):
+        af.sweep(wrong).run(display=silent)
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaky(AbstractArchitecture):
+    slope: float
+
+    def build(self, sizes, *, key):
+        weight = jax.random.normal(key, (sizes.symbols, sizes.outputs))
+        return LeakyModel(weight, self.slope)
+
+
+class LeakyModel(eqx.Module):
+    weight: jax.Array
+    slope: jax.Array | float
+
+    def __call__(self, inputs):
+        return jax.nn.leaky_relu(self.weight[inputs[0]] + self.weight[inputs[1]], self.slope)
+
+
+@dataclasses.dataclass(frozen=True)
+class Normed(AbstractArchitecture):
+    eps: float = 1e-5
+
+    def build(self, sizes, *, key):
+        return eqx.nn.Sequential(
+            [eqx.nn.Embedding(sizes.symbols, 4, key=key), eqx.nn.LayerNorm(4, eps=self.eps)]
+        )
+
+
+def slope(moment):
+    return moment.model.slope

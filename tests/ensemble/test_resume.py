@@ -1,5 +1,6 @@
 """What is stored is not run again; what was interrupted goes on, bit for bit."""
 
+import contextlib
 import pathlib
 import random
 import signal
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 
 import afterfit as af
-from afterfit.ensemble import silent
+from afterfit.ensemble import _pace, _publisher, Layout, silent
+from afterfit.ensemble._engine import Engine
+from afterfit.ensemble._interruption import uninterrupted
 from afterfit.models import MLP
 from afterfit.store import Store
 from afterfit.tasks import BinaryOperation
@@ -136,3 +140,66 @@ def test_an_interruption_leaves_a_resume_point(tmp_path, after):
     assert len(status.interrupted) + finished == 3
     data = plan.run(tmp_path / "s", display=silent)
     assert data.identical(plan.run(display=silent))
+
+
+def test_points_taken_while_lanes_are_refilled(tmp_path, monkeypatch):
+    """More runs than lanes, of unequal lengths, a resume point at every call, and an end at any of them."""
+    plan = af.sweep(BASE, {"steps": [40, 7, 23], "seed": [0, 1]})
+    undisturbed = plan.run(display=silent)
+    monkeypatch.setattr(_publisher, "SHARE", 0)
+    monkeypatch.setattr(_pace, "FIRST_STEPS", 9)
+    monkeypatch.setattr(_pace, "CALL_SECONDS", 0.0)
+    layout = Layout(tuple(jax.devices()[:1]), 2, side_by_side=False, legs=2)
+    for after in range(1, 9):
+        with contextlib.suppress(KeyboardInterrupt):
+            plan.run(tmp_path / "s", display=Counting(after), resume_every=1e-9, layout=layout)
+    data = plan.run(tmp_path / "s", display=silent, layout=layout)
+    assert data.identical(undisturbed)
+
+
+def test_one_bad_pack_does_not_keep_the_others_from_the_store(tmp_path):
+    def broken(moment):
+        raise RuntimeError("a probe of the user's")
+
+    plan = af.sweep(BASE, {"probes": [(broken,), ()]})
+    with pytest.raises(RuntimeError, match="a probe of the user's"):
+        plan.run(tmp_path / "s", display=silent)
+    assert Store(tmp_path / "s").status().counts["done"] == 1
+
+
+def test_a_display_that_breaks_loses_no_finished_run(tmp_path):
+    def broken(progress):
+        if progress.done >= 2:
+            raise BrokenPipeError
+
+    plan = af.sweep(BASE, {"seed": range(4)})
+    with pytest.raises(BrokenPipeError):
+        plan.run(tmp_path / "s", display=broken)
+    assert Store(tmp_path / "s").status().counts["done"] >= 2
+
+
+def test_signals_wait_for_the_call_in_progress():
+    reached = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("the end of the block")
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_lanes_are_halved_when_memory_runs_out(monkeypatch):
+    """The failure is planted; what follows it is real."""
+    plan = af.sweep(BASE, {"seed": range(6)})
+    undisturbed = plan.run(display=silent)
+    widths, advance = [], Engine.advance
+
+    def scarce(engine, legs):
+        widths.append(engine.layout.lanes)
+        if engine.layout.lanes > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: planted")
+        return advance(engine, legs)
+
+    monkeypatch.setattr(Engine, "advance", scarce)
+    layout = Layout(tuple(jax.devices()[:1]), 8, side_by_side=False)
+    assert plan.run(display=silent, layout=layout).identical(undisturbed)
+    assert widths[:3] == [8, 4, 2]

@@ -5,6 +5,7 @@
 Each kill may lose what was trained since the last resume point, whose age is printed, and nothing else.
 """
 
+import contextlib
 import pathlib
 import random
 import signal
@@ -29,7 +30,7 @@ experiment = af.Experiment(
     snapshots=af.At((10, 2000)),
     noise=af.Noise(gradient=1e-4),
 )
-plan = af.sweep(experiment, {"steps": [40000, 20000], "seed": range(6)})
+plan = af.sweep(experiment, {"steps": [80000, 40000], "seed": range(6)})
 plan.run(sys.argv[1], display=af.ensemble.silent, resume_every=1.0)
 """
 
@@ -53,6 +54,15 @@ def bits(folder: pathlib.Path) -> dict:
     }
 
 
+def newest(folder: pathlib.Path) -> float:
+    """When the newest resume point was published."""
+    found = 0.0
+    for point in folder.glob("running/*/resume*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):  # replaced by a newer one while we look
+            found = max(found, point.stat().st_mtime)
+    return found
+
+
 def main() -> int:
     """Returns 0 if the bits are the same."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -65,8 +75,9 @@ def main() -> int:
         print(f"undisturbed: {time.monotonic() - began:.0f} s, {len(bits(whole))} runs")
         done = 0
         while done < kills:
+            old = newest(killed)
             process = subprocess.Popen([*command, str(killed)])
-            while process.poll() is None and not list(killed.glob("running/*/resume*.safetensors")):
+            while process.poll() is None and newest(killed) <= old:
                 time.sleep(0.05)
             time.sleep(moments.uniform(0, 3.0))
             process.send_signal(signal.SIGKILL)
@@ -74,8 +85,7 @@ def main() -> int:
                 print("it ended before the next kill; the sweep is too short for so many")
                 break
             done += 1
-            points = list(killed.glob("running/*/resume*.safetensors"))
-            age = time.time() - max((point.stat().st_mtime for point in points), default=0)
+            age = time.time() - newest(killed)
             reached = {
                 live.run: int(live.steps[-1])
                 for live in Store(killed, readonly=True, create=False).status().interrupted.values()

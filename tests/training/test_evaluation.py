@@ -22,7 +22,7 @@ def moments():
             program, recipe = Program(experiment, task.data(0).sizes), Program.recipe(experiment, Seeds.of(0))
             data = jax.tree.map(jnp.asarray, task.data(0))
             state = program.start(recipe, data)
-            found.append((task.data(0), program._moment(program._bind(recipe), recipe, data, state)))
+            found.append((task.data(0), program.moment(recipe, data, state)))
     return found
 
 

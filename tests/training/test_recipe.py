@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 import afterfit as af
 from afterfit.ensemble import read_recipe, write_recipe
 from afterfit.training import changed, from_plain, RecipeError, to_plain
+from afterfit.training._kinds import find
 
 
 # The type checks of the tests look at random items of tuples, which hypothesis takes for a mistake.
@@ -94,20 +95,20 @@ GOOD = {
         (
             "task.kind",
             "BinaryOperatoin",
-            r"task.kind: unknown tasks 'BinaryOperatoin': did you mean 'BinaryOperation'",
+            r"task.kind: unknown kind 'BinaryOperatoin': did you mean 'BinaryOperation'",
         ),
         ("task.fractoin", 0.5, r"task.fractoin: unknown field of BinaryOperation: did you mean 'fraction'"),
         ("task.fraction", 1.2, r"task: `fraction` must lie strictly between 0 and 1, got 1.2"),
         ("task.modulus", "many", r"task.modulus: .*valid integer.*got 'many'"),
         ("model.hidden", [8, "wide"], r"model.hidden\[1\]: .*valid integer.*got 'wide'"),
         ("model", 3, r"model: needs a component"),
-        ("steps", 0, r"`steps` must be at least 1, got 0"),
+        ("steps", 0, r"`steps` must be from 1 to 2147483647, got 0"),
         ("stepz", 10, r"stepz: unknown field of Experiment: did you mean 'steps'"),
-        ("optimiser", "AdmaW", r"optimiser.kind: unknown training 'AdmaW': did you mean 'AdamW'"),
+        ("optimiser", "AdmaW", r"optimiser.kind: unknown kind 'AdmaW': did you mean 'AdamW'"),
         (
             "probes",
             ["gradient_nrom"],
-            r"probes\[0\].kind: unknown probes 'gradient_nrom': did you mean 'gradient_norm'",
+            r"probes\[0\].kind: unknown kind 'gradient_nrom': did you mean 'gradient_norm'",
         ),
         (
             "model.kind",
@@ -181,3 +182,35 @@ def test_an_edited_component_is_another_recipe(tmp_path):
         sys.modules.pop("my_probe_for_recipes", None)
         ids.add(read_recipe(recipe).runs[0].id)
     assert len(ids) == 2
+
+
+def test_components_on_an_axis_have_distinct_labels():
+    base = af.Experiment(af.tasks.BinaryOperation(), af.models.MLP())
+    kinds = af.sweep(base, {"optimiser": ["Adam", {"kind": "SGD", "learning_rate": 0.1}]})
+    assert [place["optimiser"] for place in kinds.coordinates] == ["Adam", "SGD"]
+    models = [af.models.MLP((8,)), af.models.MLP((9,))]
+    labels = [place["model"] for place in af.sweep(base, {"model": models, "seed": [0]}).coordinates]
+    assert len(set(labels)) == 2 and all("MLP" in label for label in labels)
+    lists = af.sweep(base, {"model.hidden": [[8], [8, 8]]})
+    assert [place["model.hidden"] for place in lists.coordinates] == ["[8]", "[8, 8]"]
+
+
+def test_a_change_in_what_a_component_uses_is_another_recipe(tmp_path):
+    ids = []
+    for number, body in enumerate(("return x * 2", "return x * 3", "return x * 3")):
+        name = f"my_helpers_{number}"
+        (tmp_path / f"{name}.py").write_text(
+            f"def scaled(x):\n    {body}\n\ndef probe(moment):\n    return scaled(moment.step)\n"
+        )
+        found = find(f"{name}.py:probe", "afterfit.probes", folder=tmp_path)
+        ids.append(to_plain(found)["source"])
+    assert ids[0] != ids[1] == ids[2]
+
+
+def test_closures_cannot_stand_in_a_recipe():
+    def made(power):
+        return lambda moment: moment.step**power
+
+    base = af.Experiment(af.tasks.BinaryOperation(), af.models.MLP(), probes=(made(2),))
+    with pytest.raises(RecipeError, match="nothing tells it from others"):
+        to_plain(base)

@@ -1,6 +1,6 @@
 """Lanes on devices: one compiled program that advances every lane of a pack.
 
-`advance` takes each lane through up to `LEGS` legs. A leg trains to a step and, if asked, measures
+`advance` takes each lane through a number of legs. A leg trains to a step and, if asked, measures
 there; both are data, so records at uneven steps cost no compilation. A lane marked fresh starts
 anew, so the same program also initialises.
 
@@ -24,14 +24,11 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from ..tasks import Data, HostOrDevice
 from ..training import Program, Recipe, State
-from ._pack import own_data, Pack, replaced, stacked
-
-
-LEGS = 8
+from ._pack import own_data, Pack, stacked
 
 
 class Legs(typing.NamedTuple):
-    """What each lane does in one call; `NOTHING` legs stand still."""
+    """What each lane does in one call; a leg to where a lane already is stands still."""
 
     fresh: Bool[HostOrDevice, " lanes"]
     until: Int[HostOrDevice, "lanes legs"]
@@ -55,16 +52,24 @@ class Lane(typing.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How lanes are laid out: which devices, how many lanes on each, one after another or side by side."""
+    """How lanes are laid out.
+
+    **Fields:** devices; lanes on each; whether these run side by side or in turn; legs of a call.
+    """
 
     devices: tuple[jax.Device, ...]
     lanes: int
     side_by_side: bool
+    legs: int = 8
 
     @property
     def width(self) -> int:
         """Lanes on all devices together."""
         return self.lanes * len(self.devices)
+
+    def halved(self) -> "Layout":
+        """Half as many lanes on each device."""
+        return dataclasses.replace(self, lanes=self.lanes // 2)
 
 
 class Engine:
@@ -76,7 +81,7 @@ class Engine:
         self._split = NamedSharding(self._mesh, PartitionSpec("device"))
         self._common = jax.device_put(pack.shared, NamedSharding(self._mesh, PartitionSpec()))
         first = self.lane(pack.runs[0])
-        self.state_template = jax.eval_shape(pack.program.start, *self.whole(pack.shared, first))
+        self.state_template = self.shapes(pack)[0]
         self._lanes = stacked([first] * layout.width)
         self._device_lanes: PyTree = None
         self._states = jax.device_put(self._blank_states(), self._split)
@@ -140,14 +145,14 @@ class Engine:
         body = _side_by_side if self.layout.side_by_side else _one_after_another
         share = PartitionSpec("device")
         block = jax.shard_map(
-            functools.partial(body, self._start, self.pack.program, self.whole),
+            functools.partial(body, self.pack.program, self.whole),
             mesh=self._mesh,
             in_specs=(PartitionSpec(), share, share, share),
             out_specs=(share, share),
             check_vma=False,
         )
-        width = self.layout.width
-        none = Legs(np.zeros(width, bool), np.zeros((width, LEGS), np.int32), np.zeros((width, LEGS), bool))
+        shape = (self.layout.width, self.layout.legs)
+        none = Legs(np.zeros(shape[0], bool), np.zeros(shape, np.int32), np.zeros(shape, bool))
         arguments = (self._common, jax.device_put(self._lanes, self._split), self._states)
         compiled = jax.jit(block, donate_argnums=2)
         return compiled.lower(*arguments, jax.device_put(none, self._split)).compile()
@@ -156,23 +161,27 @@ class Engine:
         shape = lambda leaf: np.zeros((self.layout.width, *leaf.shape), leaf.dtype)
         return jax.tree.map(shape, self.state_template)
 
-    def _start(self, recipe: Recipe, data: Data) -> State:
-        return self.pack.program.start(recipe, data)
+    @classmethod
+    def shapes(cls, pack: Pack) -> tuple[State, dict[str, jax.ShapeDtypeStruct]]:
+        """Shapes of a run's state and of one record."""
+        recipe, data = cls.whole(pack.shared, cls.lane(pack.runs[0]))
+        state = jax.eval_shape(pack.program.start, recipe, data)
+        return state, jax.eval_shape(pack.program.measure, recipe, data, state)
 
     @staticmethod
     def whole(shared: dict[str, PyTree], lane: Lane) -> tuple[Recipe, Data]:
         """A lane's recipe and its task's data, with what the pack shares back in place."""
-        return lane.recipe, replaced(lane.data, shared)
+        return lane.recipe, dataclasses.replace(lane.data, **shared)
 
 
-def _one_after_another(start, program, whole, shared, lanes, states, legs):
+def _one_after_another(program, whole, shared, lanes, states, legs):
     """The lanes of one device in turn, each with loops of its own length."""
-    count = legs.fresh.shape[0]
+    shape = legs.until.shape
     one = jax.eval_shape(lambda: program.measure(*whole(shared, _at(lanes, 0)), _at(states, 0)))
     blank = Outcome(
-        jax.tree.map(lambda m: jnp.zeros((count, LEGS, *m.shape), m.dtype), one),
-        jnp.zeros((count, LEGS), jnp.int32),
-        jnp.zeros(count, jnp.int32),
+        jax.tree.map(lambda m: jnp.zeros((*shape, *m.shape), m.dtype), one),
+        jnp.zeros(shape, jnp.int32),
+        jnp.zeros(shape[0], jnp.int32),
     )
 
     def run_lane(slot, carry):
@@ -180,7 +189,7 @@ def _one_after_another(start, program, whole, shared, lanes, states, legs):
         recipe, data = whole(shared, _at(lanes, slot))
         state = _at(states, slot)
         fresh, until, record = _at(legs, slot)
-        state = jax.lax.cond(fresh, lambda: start(recipe, data), lambda: state)
+        state = jax.lax.cond(fresh, lambda: program.start(recipe, data), lambda: state)
 
         def go(state, leg):
             until, record = leg
@@ -196,19 +205,19 @@ def _one_after_another(start, program, whole, shared, lanes, states, legs):
         state, (taken, steps) = jax.lax.scan(go, state, (until, record))
         return _put(states, slot, state), _put(outcome, slot, Outcome(taken, steps, state.diverged_at))
 
-    # A trip count that the compiler cannot know, lest it unroll a single lane into another program.
-    lanes_here = jnp.sum(legs.until[:, 0] >= 0, dtype=jnp.int32)
-    return jax.lax.fori_loop(0, lanes_here, run_lane, (states, blank))
+    # All lanes; but a trip count that the compiler knew would let it unroll a single lane into other code.
+    opaque_count = jnp.sum(legs.until[:, 0] >= 0, dtype=jnp.int32)
+    return jax.lax.fori_loop(0, opaque_count, run_lane, (states, blank))
 
 
-def _side_by_side(start, program, whole, shared, lanes, states, legs):
+def _side_by_side(program, whole, shared, lanes, states, legs):
     """The lanes of one device under `vmap`; those that have arrived wait for the others."""
 
     def each(function: Callable) -> Callable:
         return jax.vmap(lambda lane, state: function(*whole(shared, lane), state))
 
     def begin(states):
-        new = jax.vmap(lambda lane: start(*whole(shared, lane)))(lanes)
+        new = jax.vmap(lambda lane: program.start(*whole(shared, lane)))(lanes)
         return _where(legs.fresh, new, states)
 
     states = jax.lax.cond(jnp.any(legs.fresh), begin, lambda states: states, states)

@@ -20,7 +20,7 @@ import typing
 from collections.abc import Mapping
 
 from ..training import changed, from_plain, RecipeError, to_plain
-from ._sweep import Sweep, sweep
+from ._sweep import read_axis, Sweep, sweep
 
 
 def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | None = None) -> Sweep:
@@ -32,28 +32,32 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
     """
     path = pathlib.Path(path)
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise RecipeError([f"cannot read the recipe {str(path)!r}: {error.strerror}."]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError([f"{str(path)!r} is not TOML: {error}"]) from error
     changes = dict(changes or {})
     seed, axes = table.pop("seed", 0), table.pop("axes", {})
-    seed = changes.pop("seed", seed)
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise RecipeError([f"seed: should be a valid integer, got {seed!r}."])
     if not isinstance(axes, dict):
         raise RecipeError([f"axes: needs a table from fields to lists of values, got {axes!r}."])
+    for name in changes:
+        if name in axes:
+            raise RecipeError([f"{name}: is an axis of this recipe, so no single value of it can be set."])
+    seed = changes.pop("seed", seed)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise RecipeError([f"seed: should be a valid integer in [0, 2**32), got {seed!r}."])
     folder = path.resolve().parent
     experiment = changed(from_plain(table, folder), changes, folder)
+    axes = {name: read_axis(name, values) for name, values in axes.items()}
     return sweep(experiment, axes, seed=seed, folder=folder)
 
 
 def write_recipe(planned: Sweep, path: str | os.PathLike) -> None:
     """Writes a sweep as a recipe file that `read_recipe` reads back."""
-    pathlib.Path(path).write_text(recipe_text(planned))
+    pathlib.Path(path).write_text(recipe_text(planned), encoding="utf-8")
 
 
 def recipe_text(planned: Sweep) -> str:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import typing
 from collections.abc import Hashable, Sequence
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from ..tasks import Data
+from ..tasks import AbstractTask, Data
 from ..training import Program
 from ._run import Run
 
@@ -32,12 +33,11 @@ def packs(runs: Sequence[Run]) -> list[Pack]:
     signatures: dict[Hashable, Hashable] = {}
     for run in runs:
         task = run.experiment.task
-        draw = (task, run.seeds.split)  # many runs of a sweep differ in neither
-        if draw not in signatures:
-            data = task.data(run.seeds.split)
-            signatures[draw] = _signature(data, task.shared)
-            datas.setdefault(signatures[draw], data)
-        signature = signatures[draw]
+        if task not in signatures:  # shapes are a matter of the task, whatever the seed
+            data = task_data(task, run.seeds.split)
+            signatures[task] = _signature(data, task.shared)
+            datas.setdefault(signatures[task], data)
+        signature = signatures[task]
         groups[(signature, Program.structure(run.experiment))].append(run)
     return [
         Pack(
@@ -51,18 +51,33 @@ def packs(runs: Sequence[Run]) -> list[Pack]:
 
 def own_data(run: Run) -> Data:
     """A run's data without what its pack shares (those fields are `None`)."""
-    data = run.experiment.task.data(run.seeds.split)
-    return replaced(data, {name: None for name in run.experiment.task.shared})
+    data = task_data(run.experiment.task, run.seeds.split)
+    return _without(data, run.experiment.task.shared)
 
 
-def replaced(data: Data, fields: dict[str, PyTree]) -> Data:
-    """Data with some fields exchanged."""
-    return dataclasses.replace(data, **fields)
+@functools.lru_cache(maxsize=64)
+def task_data(task: AbstractTask, seed: int) -> Data:
+    """A task's arrays, made once for runs that differ in neither task nor split.
+
+    **Raises:** `ValueError` if they do not fit together.
+    """
+    data = task.data(seed)
+    train, test, rows = int(data.train_count), int(data.test_count), len(data.rows)
+    if not (1 <= train <= data.train_capacity and test >= 1 and train + test <= rows):
+        raise ValueError(
+            f"{type(task).__name__}.data: {train} training and {test} test examples in {rows} rows, of "
+            f"which at most {data.train_capacity} may train: both need one at least, and must fit together."
+        )
+    return data
+
+
+def _without(data: Data, fields: tuple[str, ...]) -> Data:
+    return dataclasses.replace(data, **dict.fromkeys(fields))
 
 
 def _signature(data: Data, shared: tuple[str, ...]) -> Hashable:
     """Shapes of what each lane holds, and contents of what a pack shares."""
-    own = replaced(data, {name: None for name in shared})
+    own = _without(data, shared)
     leaves, treedef = jax.tree.flatten(own)
     shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
     return treedef, shapes, tuple(_digest(getattr(data, name)) for name in shared)

@@ -26,6 +26,20 @@ class Progress:
     test_accuracy: float = float("nan")
     started: float = dataclasses.field(default_factory=time.monotonic)
 
+    def advance(self, steps: int, seconds: float, active: int) -> None:
+        """Takes in one round of training: steps of all runs, wall seconds, runs still active."""
+        self.phase = "training"
+        self.active = active
+        self.steps += steps
+        speed = steps / max(seconds, 1e-9)
+        self.steps_per_second = 0.7 * self.steps_per_second + 0.3 * speed if self.steps_per_second else speed
+
+    @property
+    def summary(self) -> dict[str, typing.Any]:
+        """What others may want to know, as plain data."""
+        names = ("runs", "done", "stored", "diverged", "active", "steps_per_second", "seconds_left")
+        return {name: getattr(self, name) for name in names}
+
     @property
     def seconds_left(self) -> float:
         """At the present speed; infinite while it is unknown."""

@@ -5,8 +5,16 @@ import functools
 import hashlib
 import json
 import typing
+from collections.abc import Mapping
 
-from ..training import Experiment, Seeds, to_plain
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from ..tasks import Data, Predict
+from ..training import Experiment, Moment, Program, Recipe, Seeds, State, to_plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +40,39 @@ class Run:
         """The steps at which this run is recorded."""
         return [int(step) for step in self.experiment.record.steps(self.experiment.steps)]
 
+    def moment(
+        self,
+        parameters: Mapping[str, np.ndarray],
+        step: int,
+        precision: typing.Literal["float32", "float64"] | None = None,
+    ) -> Moment:
+        """The run as it was with these parameters (a stored snapshot, by path), to be measured again.
+
+        A probe under `equinox.filter_jit` compiles once for the moments of all runs of an experiment.
+
+        **Arguments:** `precision`: of the measurement, by default that of the run. What is computed in
+        float64 must be computed inside `with jax.enable_x64(True)`.
+        """
+        # The start is drawn in the run's own precision: in another one it would be another start.
+        with jax.enable_x64(self.experiment.precision == "float64"):
+            data = jax.tree.map(jnp.asarray, self.experiment.task.data(self.seeds.split))
+            program, recipe = (
+                Program(self.experiment, data.sizes),
+                Program.recipe(self.experiment, self.seeds),
+            )
+            numbers = jax.tree.map(jnp.asarray, recipe)
+            state = program.start(numbers, data)
+            leaves = [
+                jnp.asarray(parameters[jax.tree_util.keystr(path)], leaf.dtype)
+                for path, leaf in jax.tree_util.tree_leaves_with_path(state.parameters)
+            ]
+            trained = jax.tree.unflatten(jax.tree.structure(state.parameters), leaves)
+            state = dataclasses.replace(state, parameters=trained, step=jnp.asarray(step, jnp.int32))
+            maker = _Revived(self.experiment, numbers, data, state)
+            # NumPy's scalars, which can be hashed: the objective becomes part of a compiled program.
+            moment = dataclasses.replace(program.moment(recipe, data, state), maker=maker)
+        return moment if precision is None else moment.cast(precision)
+
     @functools.cached_property
     def snapshot_steps(self) -> frozenset[int]:
         """The recorded steps at which parameters are kept."""
@@ -39,3 +80,16 @@ class Run:
             return frozenset()
         chosen = {int(step) for step in self.experiment.snapshots.steps(self.experiment.steps)}
         return frozenset(chosen & set(self.record_steps))
+
+
+class _Revived(eqx.Module):
+    """The function that a run trains, with its arrays as leaves, so that programs are made for many runs."""
+
+    experiment: Experiment = eqx.field(static=True)
+    recipe: Recipe
+    data: Data
+    state: State
+
+    def __call__(self, parameters: PyTree, block: int | Array = 0) -> Predict:
+        program = Program(self.experiment, self.data.sizes)
+        return program.moment(self.recipe, self.data, self.state).maker(parameters, block)

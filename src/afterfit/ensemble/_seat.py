@@ -1,16 +1,17 @@
 """A run in its lane: what it does next and what it has recorded."""
 
 import dataclasses
-import typing
 
 import numpy as np
 
-from ._engine import LEGS
+from ..store import LiveRun, RunRecords
 from ._run import Run
 
 
 Leg = tuple[int, bool]
 """The step to train to, and whether to measure there."""
+
+_DIVERGED_ADVICE = "the training loss left all bounds: try a smaller learning rate"
 
 
 @dataclasses.dataclass
@@ -25,24 +26,33 @@ class Seat:
     records: list[dict[str, np.ndarray]] = dataclasses.field(default_factory=list)
     snapshots: dict[int, dict[str, np.ndarray]] = dataclasses.field(default_factory=dict)
     diverged_at: int = -1
-    ended: bool = False
+    stopped: bool = False
 
     @property
-    def last_step(self) -> int:
-        """The step at which the recipe ends."""
-        return self.run.experiment.steps
+    def ended(self) -> bool:
+        """Whether nothing remains to be done."""
+        at_last = not self.fresh and self.step >= self.run.experiment.steps
+        return self.diverged_at >= 0 or self.stopped or at_last
 
-    def plan(self, budget: int) -> list[Leg]:
-        """The legs of the next call: at most `budget` steps, and never past a snapshot."""
+    @property
+    def due(self) -> int:
+        """Steps to the next record, or to the end."""
+        return self._target(len(self.steps))[0] - self.step
+
+    def _target(self, index: int) -> Leg:
+        schedule = self.run.record_steps
+        return (schedule[index], True) if index < len(schedule) else (self.run.experiment.steps, False)
+
+    def plan(self, budget: int, most_legs: int) -> list[Leg]:
+        """The legs of the next call: at most `budget` steps (or one), and never past a snapshot."""
         legs: list[Leg] = []
-        at = self.step
-        for target in self.run.record_steps[len(self.steps) :]:
-            if len(legs) == LEGS or (legs and budget <= 0):
-                break
+        at, index = self.step, len(self.steps)
+        while len(legs) < most_legs and not (legs and budget <= 0):
+            target, recorded = self._target(index)
             stride = min(target - at, max(budget, 1))
-            at, budget = at + stride, budget - stride
-            legs.append((at, at == target))
-            if at != target or target in self.run.snapshot_steps:
+            at, budget, index = at + stride, budget - stride, index + 1
+            legs.append((at, recorded and at == target))
+            if at < target or not recorded or at in self.run.snapshot_steps:
                 break
         return legs
 
@@ -51,40 +61,73 @@ class Seat:
     ) -> None:
         """Takes in what one call brought: `reached` and `measures` are "legs ..." arrays of this lane."""
         self.fresh = False
-        for index, (until, record) in enumerate(legs):
+        for index, (until, recorded) in enumerate(legs):
             if int(reached[index]) != until:  # diverged on the way
                 break
-            if record:
+            if recorded:
                 self.steps.append(until)
-                self.records.append({name: value[index] for name, value in measures.items()})
+                # Copies, lest each record hold on to the arrays of all lanes.
+                self.records.append({name: np.array(value[index]) for name, value in measures.items()})
         self.step = int(reached[len(legs) - 1])
         self.diverged_at = diverged_at
-        self.ended = diverged_at >= 0 or self.step >= self.last_step or self._stops()
+        self._stop()
 
-    def _stops(self) -> bool:
+    def _stop(self) -> None:
+        """Ends the run where its stop rule says; legs beyond that were trained in vain."""
         rule = self.run.experiment.stop
         if rule is None:
-            return False
-        end = rule.first_end(self.values()[rule.measure])
+            return
+        end = rule.first_end(np.array([record[rule.measure] for record in self.records]))
         if end is None:
-            return False
-        # Legs beyond the end were trained in vain; what remains does not depend on how legs fell.
+            return
         del self.steps[end + 1 :], self.records[end + 1 :]
-        self.step = self.steps[-1]
-        return True
+        self.step, self.stopped, self.diverged_at = self.steps[-1], True, -1
+        self.snapshots = {step: kept for step, kept in self.snapshots.items() if step <= self.step}
 
-    def values(self) -> dict[str, np.ndarray]:
-        """The records so far, as "records ..." arrays."""
-        if not self.records:
-            return {}
-        return {name: np.stack([record[name] for record in self.records]) for name in self.records[0]}
+    def values(self, since: int = 0) -> dict[str, np.ndarray]:
+        """The records from index `since` on, as "records ..." arrays."""
+        chosen = self.records[since:]
+        return {name: np.stack([record[name] for record in chosen]) for name in chosen[0]} if chosen else {}
 
-    def restore(self, saved: typing.Any) -> None:
-        """Takes over the records of a resume point."""
-        self.fresh = False
-        self.steps = [int(step) for step in saved.steps]
+    def live(self, state: dict[str, np.ndarray] | None = None, since: int = 0) -> LiveRun:
+        """What the store keeps of a run on its way."""
+        return LiveRun(
+            self.run.id,
+            self.run.recipe,
+            np.asarray(self.steps[since:], np.int64),
+            self.values(since),
+            state or {},
+            self.snapshots if state else {},
+        )
+
+    def final(self) -> RunRecords:
+        """What the store keeps of a run that has ended."""
+        diverged = self.diverged_at >= 0
+        return RunRecords(
+            run=self.run.id,
+            recipe=self.run.recipe,
+            steps=np.asarray(self.steps, np.int64),
+            values=self.values(),
+            outcome="diverged" if diverged else "done",
+            outcome_step=self.diverged_at if diverged else self.step,
+            message=_DIVERGED_ADVICE if diverged else "",
+            snapshots=self.snapshots,
+        )
+
+    def restore(self, point: LiveRun) -> bool:
+        """Takes over a resume point; `False` if state and records do not belong together."""
+        step = int(point.state[".step"])
+        recorded = [int(one) for one in point.steps]
+        if recorded != self.run.record_steps[: len(recorded)] or (recorded and recorded[-1] > step):
+            return False
+        following = self._target(len(recorded))[0]
+        if following < step:
+            return False
+        self.fresh, self.step, self.steps = False, step, recorded
         self.records = [
-            {name: value[index] for name, value in saved.values.items()} for index in range(len(self.steps))
+            {name: value[index] for name, value in point.values.items()} for index in range(len(recorded))
         ]
-        self.snapshots = dict(saved.snapshots)
-        self.step = int(saved.state[".step"])
+        self.snapshots = dict(point.snapshots)
+        self.diverged_at = int(point.state[".diverged_at"])
+        self._stop()
+        return True

@@ -1,6 +1,5 @@
 """A sweep: an experiment times labelled axes."""
 
-import contextlib
 import dataclasses
 import itertools
 import os
@@ -11,13 +10,14 @@ from collections.abc import Mapping, Sequence
 
 import jax
 
-from ..store import LiveRun, RunRecords, Store, to_dataset
-from ..training import changed, Experiment, nearest, RecipeError, Seeds, to_plain
+from ..store import RunRecords, Store, StoreError, to_dataset
+from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
 from ._engine import Layout
 from ._loop import Trainer
 from ._machine import prepare
 from ._pack import packs
 from ._progress import Display, Progress, Terminal
+from ._publisher import Publisher
 from ._run import Run
 
 
@@ -52,12 +52,21 @@ def sweep(
     field does not take.
     """
     return Sweep(
-        experiment, {name: _axis(name, values) for name, values in (axes or {}).items()}, seed, folder
+        experiment, {name: read_axis(name, values) for name, values in (axes or {}).items()}, seed, folder
     )
 
 
-def _axis(name: str, values: Axis) -> Axis:
+def read_axis(name: str, values: typing.Any) -> Axis:
+    """An axis from what a person wrote.
+
+    **Raises:** `RecipeError` for anything but a list, or a table of tables, that is not empty.
+    """
     if isinstance(values, Mapping):
+        for label, changes in values.items():
+            if not isinstance(changes, Mapping):
+                raise RecipeError(
+                    [f"axis {name!r}, label {str(label)!r}: needs a table of changes, got {changes!r}."]
+                )
         values = {str(label): dict(changes) for label, changes in values.items()}
     elif isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
         raise RecipeError([f"axis {name!r} needs a list of values, got {values!r}."])
@@ -78,7 +87,12 @@ class Sweep:
     folder: pathlib.Path | None = None
 
     def __post_init__(self):
-        self.runs  # mistakes show here, not in the middle of a night
+        runs = self.runs  # mistakes show here, not in the middle of a night
+        for name, values in self.axes.items():
+            _check_axis(name, _labels(values), self.experiment)
+        for record, steps in {(run.experiment.record, run.experiment.steps) for run in runs}:
+            if not len(record.steps(steps)):
+                raise RecipeError([f"record: {record} picks no step of the {steps}, there must be one."])
 
     @property
     def coordinates(self) -> list[dict[str, typing.Any]]:
@@ -154,37 +168,34 @@ class Sweep:
     @property
     def title(self) -> str:
         """What is swept, in a few words."""
-        task = getattr(self.experiment.task, "title", type(self.experiment.task).__name__)
-        return f"{task}, {type(self.experiment.model).__name__}, {type(self.experiment.optimiser).__name__}"
+        parts = (type(self.experiment.model).__name__, type(self.experiment.optimiser).__name__)
+        return ", ".join((self.experiment.task.title, *parts))
+
+
+def _check_axis(name: str, labels: list[typing.Any], experiment: Experiment) -> None:
+    """Raises `RecipeError` if results could not be laid out on this axis."""
+    if name in (*_TAKEN, *map(probe_name, experiment.probes)):
+        raise RecipeError([f"axis {name!r} is called like a variable of the results: choose another name."])
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise RecipeError([f"axis {name!r} has the value {twice!r} more than once."])
+
+
+_TAKEN = ("step", "outcome", "outcome_step", "run", "results_version", *BASIC_MEASURES)
 
 
 def _labels(values: Axis) -> list[typing.Any]:
+    """Plain values as they are; a component's kind, or all of it where several are of one kind."""
     if isinstance(values, Mapping):
         return list(values)
-    return [_label(value) for value in values]
-
-
-def _label(value: typing.Any) -> typing.Any:
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    plain = to_plain(value)
-    return plain.get("kind", str(plain)) if isinstance(plain, dict) else str(plain)
-
-
-class _Memory:
-    """Keeps finished runs in memory where no store is asked for."""
-
-    def __init__(self):
-        self.kept: list[RunRecords] = []
-
-    def publish_runs(self, runs: list[RunRecords]) -> None:
-        self.kept += runs
-
-    def publish_resume(self, live: list[LiveRun]) -> None:
-        del live
-
-    def publish_segment(self, live: list[LiveRun], progress: dict[str, typing.Any]) -> None:
-        del live, progress
+    plain = [value if isinstance(value, dict) else to_plain(value) for value in values]
+    kinds = [value.get("kind") if isinstance(value, dict) else None for value in plain]
+    return [
+        value
+        if isinstance(value, (bool, int, float, str))
+        else str(kind if kind is not None and kinds.count(kind) == 1 else value)
+        for value, kind in zip(plain, kinds, strict=True)
+    ]
 
 
 def run_all(
@@ -197,44 +208,49 @@ def run_all(
 ) -> list[RunRecords]:
     """Trains the runs that the store does not have, and returns the records of all, in order."""
     prepare()
-    ids = [run.id for run in runs]
+    distinct = {run.id: run for run in runs}
     if store is None:
-        memory = _Memory()
-        _train(list({run.id: run for run in runs}.values()), 0, memory, {}, display, resume_every, layout)
-        by_id = {records.run: records for records in memory.kept}
-        return [by_id[run] for run in ids]
+        publisher = Publisher(None, resume_every)
+        _train(list(distinct.values()), len(runs), publisher, display, layout)
+        by_id = {records.run: records for records in publisher.kept}
+        return [by_id[run.id] for run in runs]
     opened = Store(pathlib.Path(store))
-    have = opened.has(ids)
-    missing = list({run.id: run for run in runs if run.id not in have}.values())
-    with contextlib.ExitStack() as stack:
-        if missing:
-            waiting = [run.id for run in missing]
-            session = stack.enter_context(opened.claim(waiting, about()))
-            _train(
-                missing,
-                len(runs) - len(missing),
-                session,
-                session.resume(waiting),
-                display,
-                resume_every,
-                layout,
-            )
-    return opened.load(ids)
+    if opened.has(distinct) != distinct.keys():
+        missing = [run for run in distinct if run not in opened.has(distinct)]
+        with opened.claim(missing, about()) as session:
+            done = opened.has(missing)  # by others, before the claim
+            todo = [distinct[run] for run in missing if run not in done]
+            _train(todo, len(runs), Publisher(session, resume_every), display, layout)
+    return opened.load([run.id for run in runs], snapshots=False)
 
 
-def _train(runs, stored, keeper, saved, display, resume_every, layout) -> None:
-    progress = Progress(runs=len(runs) + stored, stored=stored)
+def _train(todo: list[Run], runs: int, publisher: Publisher, display: Display, layout: Layout | None) -> None:
+    """Trains pack after pack; one that cannot be trained does not keep the others from it.
+
+    **Raises:** what the first such pack raised, at the end.
+    """
+    progress = Progress(runs=runs, stored=runs - len(todo))
     display(progress)
-    groups = packs(runs)
-    try:
-        for index, pack in enumerate(groups):
-            later = sum(run.experiment.steps for group in groups[index + 1 :] for run in group.runs)
-            progress.steps_later = later
-            Trainer(pack, keeper, saved, progress, display, resume_every=resume_every, layout=layout).run()
-        progress.phase = "done"
-    finally:
-        progress.phase = progress.phase if progress.phase == "done" else "stopped"
-        display(progress)
+    groups = packs(todo)
+    problems: list[Exception] = []
+    for index, pack in enumerate(groups):
+        progress.steps_later = sum(
+            run.experiment.steps for group in groups[index + 1 :] for run in group.runs
+        )
+        try:
+            Trainer(pack, publisher, progress, display, layout).run()
+        except KeyboardInterrupt:
+            progress.phase = "stopped"
+            display(progress)
+            raise
+        except (StoreError, OSError):  # no other pack could be kept either
+            raise
+        except Exception as error:
+            problems.append(error)
+    progress.phase = "stopped" if problems else "done"
+    display(progress)
+    if problems:
+        raise problems[0]
 
 
 def about() -> dict[str, typing.Any]:

@@ -7,6 +7,7 @@ from ._base import (
     Frozen as Frozen,
     named_key as named_key,
     split_trainable as split_trainable,
+    trainable as trainable,
 )
 from ._mlp import MLP as MLP, MLPModel as MLPModel
 from ._transformer import (

@@ -7,6 +7,7 @@ import zlib
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from ..tasks import Sizes
@@ -47,12 +48,20 @@ def split_trainable(model: PyTree) -> tuple[PyTree, PyTree]:
 
     Parameters are the floating-point arrays outside any `Frozen`.
     """
-    wanted = jax.tree.map(
-        lambda leaf: not isinstance(leaf, Frozen) and eqx.is_inexact_array(leaf),
-        model,
-        is_leaf=lambda leaf: isinstance(leaf, Frozen),
-    )
-    return eqx.partition(model, wanted)
+    return eqx.partition(model, trainable(model))
+
+
+def trainable(model: PyTree) -> PyTree:
+    """Which leaves of a model are trained: its floating-point arrays outside any `Frozen`.
+
+    Also for a model of shapes (`jax.ShapeDtypeStruct`) instead of arrays.
+    """
+
+    def is_trained(leaf: typing.Any) -> bool:
+        shaped = isinstance(leaf, jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return shaped or eqx.is_inexact_array(leaf)
+
+    return jax.tree.map(is_trained, model, is_leaf=lambda leaf: isinstance(leaf, Frozen))
 
 
 def call_batch(model: PyTree, inputs: PyTree, key: Key[Array, ""] | None = None) -> Array:

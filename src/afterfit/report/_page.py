@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..statistics import median_time
+from ._aside import written_aside
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
@@ -80,7 +81,8 @@ def write_page(
     # One pass, so that braces inside the data are left as they are.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
     path = pathlib.Path(path)
-    path.write_text(page, "utf-8")
+    with written_aside(path) as aside:
+        aside.write_text(page, "utf-8")
     return path
 
 

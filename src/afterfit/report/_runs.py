@@ -92,7 +92,7 @@ class Runs:
         """The last step that any run recorded."""
         return int(self.steps[self.recorded.any(axis=0)].max())
 
-    def thinned(self, where: Int[np.ndarray, " place"], most: int) -> Int[np.ndarray, " place"]:
+    def thinned(self, where: Int[np.ndarray, " place"], most: int) -> Int[np.ndarray, " fewer"]:
         """At most `most` of these places on the step axis, evenly spread as drawn, both ends included."""
         if where.size <= most:
             return where

@@ -1,5 +1,7 @@
 """What a store is doing, as lines for a terminal."""
 
+import math
+
 from ..store import StoreStatus
 
 
@@ -17,7 +19,9 @@ def describe_status(status: StoreStatus) -> str:
         lines.append(f"  {len(session.live)} running, {len(session.waiting)} waiting")
         speed, left = session.progress.get("steps_per_second"), session.progress.get("seconds_left")
         if speed:
-            lines.append(f"  {speed:,.0f} steps/s" + (f", {left:,.0f} s left" if left else ""))
+            lines.append(
+                f"  {speed:,.0f} steps/s" + (f", {left:,.0f} s left" if left and math.isfinite(left) else "")
+            )
         for live in list(session.live.values())[:8]:
             if len(live.steps):
                 accuracy = " and ".join(

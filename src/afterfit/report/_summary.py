@@ -46,6 +46,7 @@ def _rows(runs: Runs) -> list[list[str]]:
         cells = [axis.labels[index] for axis, index in zip(axes, place, strict=True)]
         for which, text in (("memorised", step_text), ("generalised", step_text), ("ratio", ratio_text)):
             median = float(medians[which]["median"].values[place])
-            cells.append("never" if np.isinf(median) else "-" if np.isnan(median) else text(median))
+            missing = "never" if np.isinf(median) and which != "ratio" else "-"
+            cells.append(text(median) if np.isfinite(median) else missing)
         rows.append(cells)
     return rows

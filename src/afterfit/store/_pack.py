@@ -103,14 +103,14 @@ class Pack:
         with self.file.open() as reader:
             return [self.file.text(reader, number) for number in range(len(self.entries))]
 
-    def read(self, numbers: Iterable[int]) -> list[RunRecords]:
-        """Some of the runs, by their places in the file."""
+    def read(self, numbers: Iterable[int], snapshots: bool) -> list[RunRecords]:
+        """Some of the runs, by their places in the file, with or without their snapshots."""
         self.file.verify()
         found = []
         with self.file.open() as reader:
             for number in numbers:
                 entry, text = self.entries[number], self.file.text(reader, number)
-                steps, values, snapshots = self.file.history(reader, number)
+                steps, values = self.file.history(reader, number)
                 found.append(
                     RunRecords(
                         entry.run,
@@ -120,7 +120,7 @@ class Pack:
                         entry.outcome,
                         entry.outcome_step,
                         text["message"],
-                        snapshots,
+                        self.file.snapshots(reader, number) if snapshots else {},
                         text["about"],
                     )
                 )
@@ -143,7 +143,7 @@ def write_pack(folder: Path, runs: Sequence[RunRecords], about: dict[str, Any], 
     return write_runs(folder, "{digest}.safetensors", runs, texts, index, owner)
 
 
-def read_entries(entries: Sequence[RunEntry]) -> list[RunRecords]:
+def read_entries(entries: Sequence[RunEntry], snapshots: bool) -> list[RunRecords]:
     """The records of some entries, in their order; each file is opened once."""
     places: dict[int, list[int]] = {}
     for place, entry in enumerate(entries):
@@ -151,5 +151,5 @@ def read_entries(entries: Sequence[RunEntry]) -> list[RunRecords]:
     found: dict[int, RunRecords] = {}
     for chosen in places.values():
         pack = entries[chosen[0]]._pack
-        found |= zip(chosen, pack.read(entries[place]._number for place in chosen), strict=True)
+        found |= zip(chosen, pack.read((entries[place]._number for place in chosen), snapshots), strict=True)
     return [found[place] for place in range(len(entries))]

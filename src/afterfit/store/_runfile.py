@@ -73,16 +73,19 @@ class RunFile:
         """The JSON text of one run."""
         return json.loads(unstack(reader, "text", self.index["text"][number])["json"].tobytes())
 
-    def history(self, reader: Reader, number: int) -> tuple[np.ndarray, dict[str, np.ndarray], Snapshots]:
-        """Steps, values and snapshots of one run."""
+    def history(self, reader: Reader, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Steps and values of one run."""
         records = unstack(reader, "records", self.index["records"][number])
         steps = records.pop("steps")
         values = {name.removeprefix("values/"): array for name, array in records.items()}
-        snapshots = {
+        return steps, values
+
+    def snapshots(self, reader: Reader, number: int) -> Snapshots:
+        """Snapshots of one run."""
+        return {
             step: _only_row(unstack(reader, "snapshots", row))
             for step, row in self._snapshots.get(number, [])
         }
-        return steps, values, snapshots
 
     @functools.cached_property
     def _snapshots(self) -> dict[int, list[tuple[int, Row]]]:
@@ -93,7 +96,7 @@ class RunFile:
 
     def live(self, reader: Reader, number: int, *, state: bool) -> LiveRun:
         """One run on its way, with or without its state."""
-        steps, values, snapshots = self.history(reader, number)
+        steps, values = self.history(reader, number)
         tree = unstack(reader, "state", self.index["state"][number]) if state else {}
         return LiveRun(
             self.runs[number],
@@ -101,7 +104,7 @@ class RunFile:
             steps,
             values,
             _only_row(tree),
-            snapshots,
+            self.snapshots(reader, number),
         )
 
 

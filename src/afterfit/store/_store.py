@@ -53,8 +53,8 @@ class Store:
         self._refresh()
         return [max(entries, key=lambda entry: entry.rank) for entries in self._entries.values()]
 
-    def load(self, runs: Iterable[str | RunEntry]) -> list[RunRecords]:
-        """The records of some runs, in their order; only their rows are read.
+    def load(self, runs: Iterable[str | RunEntry], *, snapshots: bool = True) -> list[RunRecords]:
+        """The records of some runs, in their order; only their rows are read, and snapshots if wanted.
 
         Raises `StoreError` where a run is not stored (in any version), or its file is damaged.
         """
@@ -71,7 +71,7 @@ class Store:
                     "`Store.runs` lists them."
                 )
         try:
-            return read_entries(entries)
+            return read_entries(entries, snapshots)
         except FileNotFoundError as error:
             raise StoreError(
                 f"{error.filename or error} was removed while it was being read: try again."

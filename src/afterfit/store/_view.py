@@ -97,7 +97,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     entries = store.runs()
     if not entries:
         raise StoreError(f"{store.path} holds no finished run yet.")
-    runs = store.load(entries)
+    runs = store.load(entries, snapshots=False)
     found = find_axes(_with_one_seed([run.recipe for run in runs]))
     if found.is_grid:
         data = to_dataset(runs, found.coords, found.axes)

@@ -53,6 +53,10 @@ class BinaryOperation(AbstractTask):
         check_equations(self.answers, self.fraction, outliers=self.outliers, symbols=self.symbols)
 
     @property
+    def title(self) -> str:
+        return f"{self.operation} mod {self.modulus}"
+
+    @property
     def answers(self) -> Int[np.ndarray, "left right"]:
         """The complete, true table, with -1 where there is no equation."""
         return residue_table(self.operation, self.modulus)
@@ -97,6 +101,10 @@ class PermutationOperation(AbstractTask):
         object.__setattr__(self, "operation", permutation_operation(self.operation))
         check_whole("degree", self.degree, least=2)
         check_equations(self.answers, self.fraction, outliers=self.outliers, symbols=self.symbols)
+
+    @property
+    def title(self) -> str:
+        return f"{self.operation} in S{self.degree}"
 
     @property
     def answers(self) -> Int[np.ndarray, "left right"]:

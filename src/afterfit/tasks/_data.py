@@ -96,6 +96,11 @@ class AbstractTask(abc.ABC):
     """Names of fields of `Data` that all runs of a pack hold in common (passed once, not per lane)."""
 
     @property
+    def title(self) -> str:
+        """What is learned, in a few words for reports."""
+        return type(self).__name__
+
+    @property
     @abc.abstractmethod
     def objective(self) -> AbstractObjective:
         """How answers are scored."""
@@ -122,8 +127,8 @@ class CrossEntropy(AbstractObjective):
 class MeanSquaredError(AbstractObjective):
     """`factor` times the squared error, averaged over outputs.
 
-    Targets are class indices (compared with one-hot vectors; correct where the arg max is the class)
-    or real vectors (correct where the error, root-mean-square over outputs, is below `tolerance`).
+    Targets are class indices, one an example (compared with one-hot vectors; correct where the arg max
+    is the class), or vectors (correct where the error, root-mean-square over outputs, is below `tolerance`).
     """
 
     tolerance: float = 0.1
@@ -131,7 +136,7 @@ class MeanSquaredError(AbstractObjective):
 
     def score(self, predict: Predict, inputs: PyTree, targets: Array) -> Scores:
         outputs = predict(inputs)
-        if jnp.issubdtype(targets.dtype, jnp.integer):
+        if targets.ndim == 1 and jnp.issubdtype(targets.dtype, jnp.integer):
             wanted = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
             correct = jnp.argmax(outputs, axis=-1) == targets
             loss = jnp.mean((outputs - wanted) ** 2, axis=-1)

@@ -7,6 +7,7 @@ from ._experiment import (
     probe_name as probe_name,
     Seeds as Seeds,
 )
+from ._kinds import kinds as kinds, nearest as nearest, RecipeError as RecipeError
 from ._modifiers import (
     AbstractConstraint as AbstractConstraint,
     ConstantNorm as ConstantNorm,
@@ -22,14 +23,7 @@ from ._optimisers import (
     SGD as SGD,
 )
 from ._program import Program as Program, Recipe as Recipe, State as State
-from ._recipe import (
-    changed as changed,
-    from_plain as from_plain,
-    kinds as kinds,
-    nearest as nearest,
-    RecipeError as RecipeError,
-    to_plain as to_plain,
-)
+from ._recipe import changed as changed, from_plain as from_plain, to_plain as to_plain
 from ._schedule import (
     AbstractSchedule as AbstractSchedule,
     At as At,

@@ -58,11 +58,15 @@ class Experiment:
             if not isinstance(getattr(self, field), contract):
                 found = type(getattr(self, field)).__name__
                 raise ValueError(f"`{field}` must be a subclass of {contract.__name__}, got {found}.")
-        if self.steps < 1:
-            raise ValueError(f"`steps` must be at least 1, got {self.steps}.")
-        if self.batch is not None and self.batch < 1:
+        try:
+            hash(self.task)
+        except TypeError as error:
+            raise ValueError(f"`task` must be hashable ({error}): use tuples in its fields.") from error
+        if not 1 <= self.steps <= MOST:
+            raise ValueError(f"`steps` must be from 1 to {MOST}, got {self.steps}.")
+        if self.batch is not None and not 1 <= self.batch <= MOST:
             raise ValueError(
-                f"`batch` must be at least 1 or None for the full training set, got {self.batch}."
+                f"`batch` must be from 1 to {MOST}, or None for the full training set, got {self.batch}."
             )
         if self.precision not in ("float32", "float64"):
             raise ValueError(f"`precision` must be float32 or float64, got {self.precision!r}.")
@@ -77,15 +81,21 @@ class Experiment:
             )
 
 
+MOST = 2**31 - 1
+"""The most steps or examples: they are counted in 32 bits."""
+
 BASIC_MEASURES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "weight_norm")
 """What is measured at every recorded step, probes or not."""
 
 
 def probe_name(probe: typing.Any) -> str:
-    """The name of a probe's measure: a function's own, or a class's in lower case with underscores."""
-    name = getattr(probe, "__name__", None)
-    if name is not None:
-        return name
+    """The name of a probe's measure.
+
+    A function's own; a component's field `name`, or its class in lower case with underscores.
+    """
+    for attribute in ("__name__", "name"):
+        if isinstance(getattr(probe, attribute, None), str):
+            return getattr(probe, attribute)
     letters = [("_" + c.lower()) if c.isupper() else c for c in type(probe).__name__]
     return "".join(letters).lstrip("_")
 

@@ -57,5 +57,6 @@ class ConstantNorm(AbstractConstraint):
     """Keeps the norm of all parameters together at its initial value (Liu et al. 2023, section 3)."""
 
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
-        ratio = optax.tree.norm(initial) / optax.tree.norm(parameters)
+        norm = optax.tree.norm(parameters)
+        ratio = jnp.where(norm > 0, optax.tree.norm(initial) / norm, 1)  # at the origin there is no direction
         return jax.tree.map(lambda leaf: leaf * ratio.astype(jnp.result_type(leaf)), parameters)

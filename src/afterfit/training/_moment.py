@@ -1,5 +1,6 @@
 """A run at one recorded step, as probes see it."""
 
+import dataclasses
 import typing
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from ..tasks import Data
+from ..tasks import AbstractObjective, Data, Predict, Scores
 from ._evaluation import full_gradient, mean_scores, rows_at, Split, Totals
 
 
@@ -31,7 +32,7 @@ class Moment(eqx.Module):
     key: Key[Array, ""]  # for probes that need chance; training never uses it
     static: PyTree
     objective: typing.Any
-    maker: Callable = eqx.field(static=True)
+    maker: Callable  # from parameters to predictions; a pytree where runs are to share compiled programs
 
     @property
     def model(self) -> PyTree:
@@ -53,8 +54,36 @@ class Moment(eqx.Module):
 
     def gradient(self, split: Split = "train", parameters: PyTree | None = None) -> PyTree:
         """Gradient of the mean loss of a split, shaped as `parameters`."""
+        return self.loss_and_gradient(split, parameters)[1]
+
+    def loss_and_gradient(
+        self, split: Split = "train", parameters: PyTree | None = None
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """Mean loss of a split and its gradient."""
         chosen = self.parameters if parameters is None else parameters
-        return full_gradient(self.maker, chosen, self.objective, self.data, split)[1]
+        return full_gradient(self.maker, chosen, self.objective, self.data, split)
+
+    def hessian_product(self, direction: PyTree, split: Split = "train") -> PyTree:
+        """The Hessian of the mean loss of a split times a direction, both shaped as `parameters`.
+
+        Forward over reverse (Pearlmutter 1994), in blocks as the gradient: it costs about three gradients.
+        """
+        return jax.jvp(lambda at: self.gradient(split, at), (self.parameters,), (direction,))[1]
+
+    def mean(self, measure: "Measure", split: Split = "train") -> Float[Array, ""]:
+        """Mean over a split of a measure of its examples, taken in blocks as the loss is."""
+        predict = self.maker(self.parameters)
+        return mean_scores(predict, _Measured(measure), self.data, split).loss
+
+    def cast(self, precision: typing.Literal["float32", "float64"]) -> "Moment":
+        """The same moment with all its real arrays in another precision.
+
+        What is computed of it in float64 must be computed inside `with jax.enable_x64(True)`.
+        """
+        with jax.enable_x64(precision == "float64"):
+            return jax.tree.map(
+                lambda leaf: leaf.astype(precision) if eqx.is_inexact_array(leaf) else leaf, self
+            )
 
     def examples(self, split: Split) -> Examples:
         """All examples of a split; only those marked valid count."""
@@ -66,3 +95,19 @@ class Moment(eqx.Module):
         rows = rows_at(self.data, split, jnp.where(valid, positions, 0))
         inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (self.data.inputs, self.data.targets))
         return Examples(inputs, targets, valid)
+
+
+Measure = Callable[[PyTree, PyTree], Float[Array, " batch"]]
+"""From inputs and targets (leaves "batch ...") to a number for each example."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Measured(AbstractObjective):
+    """Lets a measure of examples go the way of the loss."""
+
+    measure: Measure
+
+    def score(self, predict: Predict, inputs: PyTree, targets: PyTree) -> Scores:
+        del predict
+        values = self.measure(inputs, targets)
+        return Scores(values, values)

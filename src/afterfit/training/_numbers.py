@@ -14,9 +14,16 @@ from collections.abc import Hashable, Iterator
 
 @functools.cache
 def number_fields(cls: typing.Any) -> frozenset[str]:
-    """Names of the fields of a component class that are annotated `float` or `float | None`."""
+    """Names of the fields of a component class that are annotated `float` or `float | None`.
+
+    Those declared by `eqx.field(static=True)` are structure all the same.
+    """
     hints = typing.get_type_hints(cls)
-    return frozenset(field.name for field in dataclasses.fields(cls) if _is_number(hints[field.name]))
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(cls)
+        if _is_number(hints[field.name]) and not field.metadata.get("static", False)
+    )
 
 
 def _is_number(hint: typing.Any) -> bool:

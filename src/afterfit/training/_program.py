@@ -5,6 +5,7 @@ as arrays: `numbers` (the float fields of all components), `seeds`, and the task
 """
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable, Hashable
 
@@ -15,7 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
-from ..models import call_batch, named_key, split_trainable
+from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
 from ._evaluation import block_totals, full_gradient, rows_at
 from ._experiment import Experiment, probe_name, Seeds
@@ -93,10 +94,10 @@ class Program:
 
     def start(self, recipe: Recipe, data: Data) -> State:
         """The state at step 0."""
-        del data
+        del data  # initial parameters depend on shapes alone; the argument is there for those that look
         bound = self._bind(recipe)
-        model = bound.model.build(self.sizes, key=_key(recipe, "init"))
-        parameters, rest = split_trainable(model)
+        model = self._fitting(bound.model.build(self.sizes, key=_key(recipe, "init")))
+        parameters, rest = eqx.partition(model, trainable(self._template))
         parameters = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
         return State(
             parameters=parameters,
@@ -121,6 +122,8 @@ class Program:
         moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
         if bound.constraint is not None:
             moved = bound.constraint.project(moved, state.initial)
+        # The last update of a run has no later loss to tell that it went wrong.
+        healthy &= jnp.isfinite(optax.tree.norm(moved))
 
         def keep(new: PyTree, old: PyTree) -> PyTree:
             return jax.tree.map(lambda n, o: jnp.where(healthy, n, o), new, old)
@@ -138,7 +141,7 @@ class Program:
     def measure(self, recipe: Recipe, data: Data, state: State) -> dict[str, Array]:
         """The basic measures and those of all probes."""
         bound = self._bind(recipe)
-        moment = self._moment(bound, recipe, data, state)
+        moment = self.moment(recipe, data, state)
         train, test = moment.scores("train"), moment.scores("test")
         measures = {
             "train_loss": train.loss,
@@ -150,10 +153,14 @@ class Program:
         for probe in bound.probes:
             name, value = probe_name(probe), probe(moment)
             if isinstance(value, dict):
-                measures |= {f"{name}/{key}": jnp.asarray(part) for key, part in value.items()}
+                measures |= {f"{name}/{key}": _measured(name, part) for key, part in value.items()}
             else:
-                measures[name] = jnp.asarray(value)
+                measures[name] = _measured(name, value)
         return measures
+
+    def moment(self, recipe: Recipe, data: Data, state: State) -> Moment:
+        """A run at a state, as probes see it."""
+        return self._moment(self._bind(recipe), recipe, data, state)
 
     # --- its pieces -----------------------------------------------------------------------------
 
@@ -162,7 +169,7 @@ class Program:
 
     def _maker(self, bound: "_Bound", state: State, key: Key[Array, ""] | None) -> Callable[..., Predict]:
         """From parameters to predictions, centred output scale included."""
-        static = self._static(bound)
+        static = self._static
         scale = bound.parametrisation.output_scale
 
         def predict(parameters: PyTree, inputs: PyTree, block: int | Array) -> Array:
@@ -178,10 +185,33 @@ class Program:
 
         return make
 
-    def _static(self, bound: "_Bound") -> PyTree:
+    @functools.cached_property
+    def _template(self) -> PyTree:
+        """The model with shapes instead of arrays, and plain numbers where a run has its own.
+
+        Which leaves are parameters is read off here: in the program a number of the recipe is an array
+        too, and must not be trained.
+        """
+        return eqx.filter_eval_shape(lambda: self.experiment.model.build(self.sizes, key=jax.random.key(0)))
+
+    @property
+    def _static(self) -> PyTree:
         """The model without its arrays: functions and settings."""
-        struct = eqx.filter_eval_shape(lambda: bound.model.build(self.sizes, key=jax.random.key(0)))
-        return eqx.filter(struct, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+        return eqx.filter(self._template, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+
+    def _fitting(self, model: PyTree) -> PyTree:
+        """The model, if it differs from the template in nothing but arrays."""
+        try:
+            fits = jax.tree.structure(model) == jax.tree.structure(self._template)
+        except ValueError:  # traced numbers cannot be compared
+            fits = False
+        if not fits:
+            name = type(self.experiment.model).__name__
+            raise ValueError(
+                f"{name}.build: a `float` field of {name} became part of the model's structure (a static "
+                "field). Mark it so in the recipe too: `name: float = eqx.field(static=True, default=...)`."
+            )
+        return model
 
     def _moment(self, bound: "_Bound", recipe: Recipe, data: Data, state: State) -> Moment:
         return Moment(
@@ -191,7 +221,7 @@ class Program:
             data=data,
             step=state.step,
             key=jax.random.fold_in(_key(recipe, "probe"), state.step),
-            static=self._static(bound),
+            static=self._static,
             objective=bound.objective,
             maker=self._maker(bound, state, key=None),
         )
@@ -254,6 +284,15 @@ def _key(recipe: Recipe, source: str, step: Array | None = None, purpose: str = 
     seed = recipe.seeds[_SOURCES.get(source, _SOURCES["noise"])]
     key = named_key(named_key(jax.random.key(seed), source), purpose)
     return key if step is None else jax.random.fold_in(key, step)
+
+
+def _measured(probe: str, value: typing.Any) -> Array:
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"the probe {probe!r} must return an array or a dictionary of arrays, got {value!r}."
+        ) from error
 
 
 def _disturbed(tree: PyTree, deviation: Array, key: Key[Array, ""]) -> PyTree:

@@ -6,38 +6,19 @@ class of this library (`"AdamW"`), of an importable module (`"package.module:Nam
 """
 
 import dataclasses
-import difflib
 import functools
-import hashlib
-import importlib
-import importlib.util
 import inspect
 import pathlib
-import sys
-import textwrap
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import pydantic
 
 from ._experiment import Experiment
+from ._kinds import Contracts, find, kinds, nearest, RecipeError
 from ._numbers import number_fields
-
-
-class RecipeError(ValueError):
-    """Mistakes in a recipe, each with its path."""
-
-    def __init__(self, mistakes: list[str]):
-        self.mistakes = mistakes
-        super().__init__("\n".join(mistakes))
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`": did you mean 'x'?"`, or the allowed names where none is near."""
-    names = sorted(map(str, allowed))
-    close = difflib.get_close_matches(name, names, n=1)
-    return f": did you mean {close[0]!r}?" if close else f" (there are: {', '.join(names)})"
+from ._source import source_digest
 
 
 # --- to plain data ------------------------------------------------------------------------------
@@ -73,12 +54,7 @@ def _kind_of(definition: typing.Any) -> dict[str, typing.Any]:
     module = definition.__module__
     if module.split(".")[0] == "afterfit":
         return {"kind": definition.__name__}
-    try:
-        source = textwrap.dedent(inspect.getsource(definition))
-    except (OSError, TypeError):  # typed at a prompt: nothing to read
-        return {"kind": f"{module}:{definition.__qualname__}"}
-    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    return {"kind": f"{module}:{definition.__qualname__}", "source": digest}
+    return {"kind": f"{module}:{definition.__qualname__}", "source": source_digest(definition)}
 
 
 # --- from plain data ----------------------------------------------------------------------------
@@ -108,6 +84,11 @@ class _Reader:
         before = len(self.mistakes)
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         values = {}
+        try:
+            _hints(cls)
+        except Exception as error:  # a user's class that names what it does not import
+            self.mistakes.append(f"{path}: the annotations of {cls.__name__} cannot be read: {error}")
+            return None
         for name, value in plain.items():
             if name in ("kind", "source"):
                 continue
@@ -125,8 +106,8 @@ class _Reader:
             return None
         try:
             return cls(**values)
-        except (ValueError, TypeError) as error:
-            self.mistakes.append(f"{path}: {error}" if path else str(error))
+        except Exception as error:  # a user's class may raise anything, and a table may not fit into memory
+            self.mistakes.append(f"{path}: {_reason(error)}" if path else _reason(error))
             return None
 
     def value(self, cls: type, field: dataclasses.Field, value: typing.Any, path: str) -> typing.Any:
@@ -135,24 +116,32 @@ class _Reader:
         room = field.metadata.get("room") or _room(hint)
         if room is None:
             return self.plain(hint, value, path)
-        if isinstance(value, (list, tuple)):
+        several = typing.get_origin(hint) is tuple
+        if isinstance(value, (list, tuple)) != several and not (value is None and not several):
+            self.mistakes.append(f"{path}: needs {'a list' if several else 'one component'}, got {value!r}.")
+            return None
+        if several:
             return tuple(self.in_slot(hint, room, piece, f"{path}[{i}]") for i, piece in enumerate(value))
         return None if value is None else self.in_slot(hint, room, value, path)
 
     def in_slot(self, hint: typing.Any, room: str, value: typing.Any, path: str) -> typing.Any:
         """A component for a slot: already made, a kind's name, or a table."""
-        if isinstance(value, (bool, int, float)):
-            self.mistakes.append(f"{path}: needs a component{nearest('', kinds(room))}, got {value!r}.")
-            return None
-        if not isinstance(value, (str, dict)):
+        contracts = _contracts(hint)
+        made = isinstance(value, contracts) if contracts else callable(value)
+        if made and not isinstance(value, type):
             return value
+        listed = nearest("", kinds(room, contracts))
+        if not isinstance(value, (str, dict)):
+            self.mistakes.append(f"{path}: needs a component{listed}, got {value!r}.")
+            return None
         table = {"kind": value} if isinstance(value, str) else dict(value)
         kind = table.get("kind") or _only_class(hint)
-        if kind is None:
-            self.mistakes.append(f"{path}: say which `kind`{nearest('', kinds(room))}")
+        if not isinstance(kind, (str, type)):
+            wrong = f", got {kind!r}" if kind is not None else ""
+            self.mistakes.append(f"{path}: say which `kind`{listed}{wrong}")
             return None
         try:
-            definition = kind if isinstance(kind, type) else find(kind, room, self.folder)
+            definition = kind if isinstance(kind, type) else find(kind, room, contracts, self.folder)
         except RecipeError as error:
             self.mistakes += [f"{path}.kind: {mistake}" for mistake in error.mistakes]
             return None
@@ -164,8 +153,14 @@ class _Reader:
         """A plain value, checked against its annotation."""
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return value
+        if bool not in _mentioned(hint) and any(isinstance(piece, bool) for piece in _pieces(value)):
+            self.mistakes.append(f"{path}: should be no truth value, got {value!r}.")
+            return None
         try:
             return _adapter(hint).validate_python(value)
+        except pydantic.errors.PydanticUserError:
+            self.mistakes.append(f"{path}: a recipe holds no {hint!r}: annotate it with a plain type.")
+            return None
         except pydantic.ValidationError as error:
             for mistake in error.errors(include_url=False):
                 inner = "".join(f"[{part}]" for part in mistake["loc"] if isinstance(part, int))
@@ -184,11 +179,34 @@ def _adapter(hint: typing.Any) -> pydantic.TypeAdapter:
     return pydantic.TypeAdapter(hint)
 
 
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def _mentioned(hint: typing.Any) -> set[typing.Any]:
+    """A hint and everything inside it."""
+    return {hint}.union(*(_mentioned(inner) for inner in typing.get_args(hint)))
+
+
+def _pieces(value: typing.Any) -> Iterator[typing.Any]:
+    """A value and everything inside it."""
+    yield value
+    for piece in value if isinstance(value, (list, tuple)) else ():
+        yield from _pieces(piece)
+
+
+def _contracts(hint: typing.Any) -> Contracts:
+    """The classes of this library whose components a field holds; none for plain values and functions."""
+    candidates = (hint, *typing.get_args(hint))
+    return tuple(
+        one for one in candidates if isinstance(one, type) and one.__module__.startswith("afterfit.")
+    )
+
+
 def _room(hint: typing.Any) -> str | None:
-    """The room of this library whose components a field holds, or `None` for plain values."""
-    for candidate in (hint, *typing.get_args(hint)):
-        if isinstance(candidate, type) and candidate.__module__.startswith("afterfit."):
-            return ".".join(candidate.__module__.split(".")[:2])
+    """The room of this library that a field's components are from, or `None` for plain values."""
+    for contract in _contracts(hint):
+        return ".".join(contract.__module__.split(".")[:2])
     return None
 
 
@@ -198,72 +216,6 @@ def _only_class(hint: typing.Any) -> type | None:
         if dataclasses.is_dataclass(candidate) and not inspect.isabstract(candidate):
             return typing.cast(type, candidate)
     return None
-
-
-# --- names --------------------------------------------------------------------------------------
-
-
-def kinds(room: str) -> dict[str, typing.Any]:
-    """The public components of a room of this library, by name."""
-    module = importlib.import_module(room)
-    slots = {"afterfit.probes": (types.FunctionType, type)}.get(room, (type,))
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if isinstance(value, slots)
-        and not name.startswith(("_", "Abstract"))
-        and not (
-            isinstance(value, type)
-            and not (dataclasses.is_dataclass(value) and not inspect.isabstract(value))
-        )
-    }
-
-
-def find(kind: str, room: str, folder: pathlib.Path | None = None) -> typing.Any:
-    """The class or function that a kind names.
-
-    **Raises:** `RecipeError` with the nearest name.
-    """
-    if ":" not in kind:
-        known = kinds(room)
-        if kind not in known:
-            raise RecipeError([f"unknown {room.split('.')[-1]} {kind!r}{nearest(kind, known)}"])
-        return known[kind]
-    place, name = kind.rsplit(":", 1)
-    module = _load(place, folder or pathlib.Path.cwd())
-    if not hasattr(module, name):
-        public = [public for public in vars(module) if not public.startswith("_")]
-        raise RecipeError([f"{place} has no {name!r}{nearest(name, public)}"])
-    return getattr(module, name)
-
-
-def _load(place: str, folder: pathlib.Path) -> types.ModuleType:
-    if not place.endswith(".py"):
-        if place in sys.modules:
-            return sys.modules[place]
-        beside = folder / (place.replace(".", "/") + ".py")
-        if not beside.exists():
-            try:
-                return importlib.import_module(place)
-            except ImportError as error:
-                raise RecipeError([f"cannot import {place!r}: {error}"]) from error
-        path = beside
-    else:
-        path = folder / place
-    if not path.exists():
-        raise RecipeError([f"there is no file {place!r} beside the recipe."])
-    if path.stem in sys.modules:  # loaded once: two copies of a class would not be equal
-        return sys.modules[path.stem]
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[path.stem]
-        raise RecipeError([f"{place} cannot be loaded: {type(error).__name__}: {error}"]) from error
-    return module
 
 
 # --- changing fields ----------------------------------------------------------------------------
@@ -314,9 +266,10 @@ def _apply(reader: _Reader, part: typing.Any, changes: _Changes, path: str) -> t
     for name, change in changes.parts.items():
         where = f"{path}.{name}" if path else name
         if name not in fields:
-            reader.mistakes.append(
-                f"{where}: {path or 'an experiment'} has no such field{nearest(name, fields)}"
-            )
+            advice = nearest(name, fields)
+            if name == "kind" and path:
+                advice = f": give the whole component, {path} = {change.whole!r}"
+            reader.mistakes.append(f"{where}: {path or 'an experiment'} has no such field{advice}")
             continue
         new = getattr(part, name)
         if change.whole is not _UNCHANGED:
@@ -330,6 +283,6 @@ def _apply(reader: _Reader, part: typing.Any, changes: _Changes, path: str) -> t
         return None
     try:
         return dataclasses.replace(part, **values)
-    except (ValueError, TypeError) as error:
-        reader.mistakes.append(f"{path}: {error}" if path else str(error))
+    except Exception as error:  # as in `_Reader.component`
+        reader.mistakes.append(f"{path}: {_reason(error)}" if path else _reason(error))
         return None

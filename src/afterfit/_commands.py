@@ -1,0 +1,139 @@
+"""What each command of `afterfit` does. Rooms are imported when a command needs them."""
+
+import argparse
+import contextlib
+import pathlib
+import sys
+import tomllib
+import typing
+from collections.abc import Sequence
+
+
+DONE, FAILED = 0, 1
+
+
+def tell(line: str) -> None:
+    """Says something that is no result."""
+    with contextlib.suppress(OSError):  # nobody listens
+        print(line, file=sys.stderr, flush=True)
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Trains the default experiment."""
+    from ._demo import demo as default_sweep
+
+    return _train_and_report(default_sweep(options.scale), options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains what a recipe describes."""
+    from .ensemble import read_recipe
+
+    return _train_and_report(read_recipe(options.recipe, _settings(options.set)), options)
+
+
+def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
+    from .ensemble import Terminal
+    from .report import summary, write_page
+
+    terminal = Terminal()
+
+    def display(progress: typing.Any) -> None:
+        with contextlib.suppress(OSError):  # nobody watches: train on
+            terminal(progress)
+
+    count = len(planned.runs)
+    tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
+    options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
+    try:
+        data = planned.run(options.store, display=display, resume_every=options.resume_every)
+    except Exception as error:
+        from ._failure import describe_failure, own_frames
+
+        if isinstance(error, (ValueError, OSError)) and not own_frames(error):
+            raise
+        tell(f"afterfit: a run failed: {describe_failure(error)}")
+        tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
+        return FAILED
+    print(summary(data))
+    page = pathlib.Path(options.store) / "report.html"
+    print(f"report: {write_page(data, page, title=planned.title, about=planned.about)}")
+    return FAILED if (data["outcome"] == "failed").any() else DONE
+
+
+def list_names(options: argparse.Namespace) -> int:
+    """Prints what recipes may name."""
+    from . import models, probes, tasks, training
+    from .training import kinds
+
+    shown = {
+        "operations": tasks.operations(),
+        "tasks": _first_lines(kinds(tasks.__name__, (tasks.AbstractTask,))),
+        "models": _first_lines(kinds(models.__name__, (models.AbstractArchitecture,))),
+        "optimisers": _first_lines(kinds(training.__name__, (training.AbstractOptimiser,))),
+        "probes": _first_lines(kinds(probes.__name__)),
+    }
+    for title in options.what or shown:
+        print(title)
+        width = max(map(len, shown[title]))
+        for name, line in shown[title].items():
+            print(f"  {name:<{width}}  {line}")
+    return DONE
+
+
+def _first_lines(definitions: dict[str, typing.Any]) -> dict[str, str]:
+    return {name: (definitions[name].__doc__ or "").strip().split("\n")[0] for name in sorted(definitions)}
+
+
+def status(options: argparse.Namespace) -> int:
+    """Prints what a store is doing."""
+    from .report import describe_status
+    from .store import Store
+
+    print(describe_status(Store(options.store, create=False, readonly=True).status()))
+    return DONE
+
+
+def report(options: argparse.Namespace) -> int:
+    """Writes the page of a store."""
+    from .report import summary, write_page
+    from .store import open_dataset
+
+    data = open_dataset(options.store)
+    print(summary(data))
+    page = options.output or options.store / "report.html"
+    print(f"report: {write_page(data, page, title=data.attrs['title'])}")
+    return DONE
+
+
+def export(options: argparse.Namespace) -> int:
+    """Writes the records of a store."""
+    from .report import export as write
+
+    print(write(options.store, options.run, options.to, options.output))
+    return DONE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Prints what this machine has."""
+    from ._doctor import doctor as look
+
+    del options
+    print(look())
+    return DONE
+
+
+def _settings(assignments: Sequence[str]) -> dict[str, typing.Any]:
+    """`KEY=VALUE` pairs; a value is TOML, or a plain word."""
+    changes = {}
+    for assignment in assignments:
+        name, sign, text = (part.strip() for part in assignment.partition("="))
+        if not sign or not name:
+            raise ValueError(
+                f"--set needs KEY=VALUE, got {assignment!r}; e.g. --set optimiser.weight_decay=0.3"
+            )
+        try:
+            changes[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[name] = text
+    return changes

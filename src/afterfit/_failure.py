@@ -1,0 +1,58 @@
+"""Errors in the middle of training, told to the person whose code raised them."""
+
+import itertools
+import pathlib
+import sysconfig
+import traceback
+import types
+from collections.abc import Iterator
+
+
+_PACKAGE = pathlib.Path(__file__).parent
+_STANDARD = pathlib.Path(sysconfig.get_path("stdlib"))
+_MOST_LINES = 4  # of a message: JAX adds pages
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The frames of an error that lie in a user's own files, outermost first.
+
+    Neither those of this package, the standard library and installed packages, nor those that called this
+    package, count.
+    """
+    return [frame for frame in _inside(error.__traceback__) if not _is_library(frame.filename)]
+
+
+def describe_failure(error: Exception) -> str:
+    """What went wrong, and where: in the user's files, or else in ours."""
+    paragraph = str(error).strip().split("\n\n")[0].split("\nThe error occurred while tracing")[0]
+    name = type(error).__name__
+    lines = (f"{name}: {paragraph}" if paragraph else name).splitlines()[:_MOST_LINES]
+    own = own_frames(error)
+    ours = [
+        frame for frame in _inside(error.__traceback__) if _PACKAGE in pathlib.Path(frame.filename).parents
+    ]
+    for frame in own or ours[-1:]:
+        lines.append(f"  in {frame.filename}, line {frame.lineno}, {frame.name}: {frame.line}")
+    if name.startswith(("Tracer", "Concretization")):
+        lines.append("  Values are not known while a program is compiled: jnp.where chooses, `if` cannot.")
+    if not own:
+        lines.append(
+            "  If parts of this recipe are your own, look there; `afterfit doctor` shows the machine."
+        )
+    return "\n".join(lines)
+
+
+def _inside(trace: types.TracebackType | None) -> Iterator[traceback.FrameSummary]:
+    """Frames from the first of this package on."""
+    return itertools.dropwhile(
+        lambda frame: _PACKAGE not in pathlib.Path(frame.filename).parents, traceback.extract_tb(trace)
+    )
+
+
+def _is_library(filename: str) -> bool:
+    path = pathlib.Path(filename)
+    return (
+        filename.startswith("<")
+        or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+        or not {_PACKAGE, _STANDARD}.isdisjoint(path.parents)
+    )

@@ -1,0 +1,58 @@
+"""Ctrl-C and a polite kill: a resume point, exit code 130, and the same numbers in the end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from afterfit.ensemble import read_recipe, silent
+
+
+def start(recipe, store):
+    """A training process that has left a resume point."""
+    script = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["run", str(recipe), "--store", str(store), "--resume-every", "0.1"]
+    before = set(store.glob("running/*/resume*"))
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not set(store.glob("running/*/resume*")) - before:
+        assert child.poll() is None and time.monotonic() < until, child.communicate()
+        time.sleep(0.01)
+    return child
+
+
+def stop(child, number):
+    """Its outputs; it must end at once, by itself."""
+    os.kill(child.pid, number)
+    began = time.monotonic()
+    out, err = child.communicate(timeout=60)
+    assert time.monotonic() - began < 10  # a call to the device is under a second; the machine may be busy
+    return child.returncode, out, err
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on(afterfit, written, tmp_path):
+    recipe, store = written({"steps": 150_000, "record": {"kind": "Every", "interval": 1000}}), tmp_path / "s"
+    first = start(recipe, store)
+    busy = afterfit("run", recipe, "--store", store)
+    assert (busy.code, "being trained by another process" in busy.err) == (2, True)
+    for child, number in ((first, signal.SIGINT), (None, signal.SIGTERM)):
+        code, out, err = stop(child or start(recipe, store), number)
+        assert (code, out) == (130, "")
+        assert err.endswith(
+            f"stopped; {store} keeps what was trained: start the same command again to go on.\n"
+        )
+        assert "Traceback" not in err
+        assert afterfit("status", store).out.splitlines() == [
+            "0 runs stored",
+            "1 interrupted: start the same command again to go on with them",
+        ]
+    assert afterfit("run", recipe, "--store", store).code == 0
+    planned = read_recipe(recipe)
+    assert planned.run(store, display=silent).identical(planned.run(display=silent))
+    assert afterfit("status", store).out == "1 run stored: 1 done\n"
