@@ -61,12 +61,32 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     return FAILED if (data["outcome"] == "failed").any() else DONE
 
 
+def reproduce(options: argparse.Namespace) -> int:
+    """Runs and judges the figures of a paper."""
+    from .studies import find_figures, reproduce as run_figures, verdict_table
+
+    study, figures = find_figures(options.paper)
+    output = options.output or pathlib.Path("results") / study.name / options.scale
+    options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
+    verdicts = run_figures(study, figures, options.scale, store=options.store, output=output, tell=tell)
+    print(verdict_table(verdicts))
+    print(f"charts, tables and verdicts: {output}")
+    return FAILED if any(row["verdict"] == "fails" for row in verdicts) else DONE
+
+
 def list_names(options: argparse.Namespace) -> int:
     """Prints what recipes may name."""
-    from . import models, probes, tasks, training
+    from . import models, probes, studies, tasks, training
     from .training import kinds
 
+    papers = studies.studies()
     shown = {
+        "papers": {name: study.title for name, study in papers.items()},
+        "figures": {
+            f"{name}/{figure.name}": figure.title
+            for name, study in papers.items()
+            for figure in study.figures
+        },
         "operations": tasks.operations(),
         "tasks": _first_lines(kinds(tasks.__name__, (tasks.AbstractTask,))),
         "models": _first_lines(kinds(models.__name__, (models.AbstractArchitecture,))),

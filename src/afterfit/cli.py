@@ -162,8 +162,8 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
     return flags, settings
 
 
-_LISTS = ("operations", "tasks", "models", "optimisers", "probes")
-_SCALES = ("smoke", "laptop")
+_LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "probes")
+_SCALES = ("smoke", "laptop", "paper")
 _FORMATS = ("csv", "parquet", "netcdf")
 
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
@@ -185,9 +185,9 @@ _COMMANDS: dict[str, tuple] = {
             _argument("--store", default="afterfit-demo", metavar="DIR", help=_INTO),
             _argument(
                 "--scale",
-                type=_one_of("scale", *_SCALES),
+                type=_one_of("scale", *_SCALES[:2]),
                 default="laptop",
-                metavar="|".join(_SCALES),
+                metavar="|".join(_SCALES[:2]),
                 help="smoke: seconds, to try it out (default: %(default)s)",
             ),
             _RESUME,
@@ -212,9 +212,31 @@ _COMMANDS: dict[str, tuple] = {
             _RESUME,
         ],
     ),
+    "reproduce": (
+        _commands.reproduce,
+        "run the figures of a paper and judge its claims",
+        "afterfit reproduce power2022/fig2-right --scale laptop",
+        [
+            _argument("paper", metavar="PAPER[/FIGURE]", help="see afterfit list papers figures"),
+            _argument(
+                "--scale",
+                type=_one_of("scale", *_SCALES),
+                default="laptop",
+                metavar="|".join(_SCALES),
+                help="seconds, minutes on two cores, or the paper's own sizes (default: %(default)s)",
+            ),
+            _argument("--store", default="runs", metavar="DIR", help=_INTO),
+            _argument(
+                "--output",
+                type=pathlib.Path,
+                metavar="DIR",
+                help="charts, tables and verdicts (default: results/PAPER/SCALE)",
+            ),
+        ],
+    ),
     "list": (
         _commands.list_names,
-        "operations, tasks, models, optimisers, probes",
+        "papers, figures, operations, tasks, models, optimisers, probes",
         "afterfit list operations",
         [
             _argument(

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import equinox as eqx
 import jax
@@ -48,7 +48,7 @@ class Run:
     ) -> Moment:
         """The run as it was with these parameters (a stored snapshot, by path), to be measured again.
 
-        A probe under `equinox.filter_jit` compiles once for the moments of all runs of an experiment.
+        A probe under `equinox.filter_jit` compiles once for the moments of all runs of one structure.
 
         **Arguments:** `precision`: of the measurement, by default that of the run. What is computed in
         float64 must be computed inside `with jax.enable_x64(True)`.
@@ -68,7 +68,7 @@ class Run:
             ]
             trained = jax.tree.unflatten(jax.tree.structure(state.parameters), leaves)
             state = dataclasses.replace(state, parameters=trained, step=jnp.asarray(step, jnp.int32))
-            maker = _Revived(self.experiment, numbers, data, state)
+            maker = _Revived(_Structure(self.experiment), numbers, data, state)
             # NumPy's scalars, which can be hashed: the objective becomes part of a compiled program.
             moment = dataclasses.replace(program.moment(recipe, data, state), maker=maker)
         return moment if precision is None else moment.cast(precision)
@@ -82,14 +82,31 @@ class Run:
         return frozenset(chosen & set(self.record_steps))
 
 
-class _Revived(eqx.Module):
-    """The function that a run trains, with its arrays as leaves, so that programs are made for many runs."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Structure:
+    """An experiment that equals all others of its structure, as they share compiled programs."""
 
-    experiment: Experiment = eqx.field(static=True)
+    experiment: Experiment
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Structure) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> Hashable:
+        return Program.structure(self.experiment)
+
+
+class _Revived(eqx.Module):
+    """The function that a run trains, with its numbers as leaves: what is compiled for one serves others."""
+
+    structure: _Structure = eqx.field(static=True)
     recipe: Recipe
     data: Data
     state: State
 
     def __call__(self, parameters: PyTree, block: int | Array = 0) -> Predict:
-        program = Program(self.experiment, self.data.sizes)
+        program = Program(self.structure.experiment, self.data.sizes)
         return program.moment(self.recipe, self.data, self.state).maker(parameters, block)

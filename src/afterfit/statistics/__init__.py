@@ -1,5 +1,14 @@
-"""What a set of runs says: times to memorise and to generalise, censored where a run ended first."""
+"""What a set of runs says: times (censored where a run ended first), fits, correlations, verdicts."""
 
+from ._judgement import (
+    bootstrap as bootstrap,
+    combined as combined,
+    judge as judge,
+    Judgement as Judgement,
+    spearman as spearman,
+    Verdict as Verdict,
+)
 from ._phase import Phase as Phase
+from ._regression import censored_fit as censored_fit, CensoredFit as CensoredFit
 from ._survival import median_time as median_time
 from ._times import grokking_time as grokking_time
