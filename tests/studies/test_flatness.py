@@ -228,6 +228,7 @@ def test_only_weights_and_batches_differ():
     assert len({(run.seeds.init, run.seeds.batches) for run in runs}) == 14
 
 
+@pytest.mark.slow
 def test_the_smoke_scale_runs_end_to_end(tmp_path):
     figures = [fig7.FIGURE, flatness.FIGURE]
     verdicts = reproduce(STUDY, figures, "smoke", store=tmp_path / "store", output=tmp_path, display=silent)

@@ -94,7 +94,7 @@ class _Structure:
     def __hash__(self) -> int:
         return hash(self._key)
 
-    @property
+    @functools.cached_property
     def _key(self) -> Hashable:
         return Program.structure(self.experiment)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from ...ensemble import Run, Sweep, sweep
 from ...models import Transformer
@@ -181,11 +181,12 @@ def partial_correlation(
 def _centred_ranks(
     sample: Float[np.ndarray, " network"], group: Int[np.ndarray, " network"]
 ) -> Float[np.ndarray, " network"]:
-    import scipy.stats
-
-    ranks = np.full(len(sample), np.nan)
+    """Ranks inside each group, counted from its middle; the average rank for ties."""
+    if np.isnan(sample).any():
+        return np.full(len(sample), np.nan)
+    ranks = np.empty(len(sample))
     for label in np.unique(group):
-        inside: Bool[np.ndarray, " network"] = group == label
-        ranked = scipy.stats.rankdata(sample[inside])
-        ranks[inside] = ranked - ranked.mean()
-    return np.where(np.isnan(sample).any(), np.nan, ranks)
+        inside = group == label
+        _, place, ties = np.unique(sample[inside], return_inverse=True, return_counts=True)
+        ranks[inside] = (np.cumsum(ties) - (ties - 1) / 2)[place] - (inside.sum() + 1) / 2
+    return ranks

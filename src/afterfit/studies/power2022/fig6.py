@@ -257,7 +257,7 @@ def chart(results: Results) -> typing.Any:
     left.set(ylim=(0, 1.03), title=plan.experiment.task.title)
     right.set(ylim=(0, 1.03), ylabel="accuracy on outliers", title="against their false answers")
     for ax in (left, right):
-        ax.legend(frameon=False)
+        ax.legend(frameon=False, fontsize=6)
     return figure
 
 

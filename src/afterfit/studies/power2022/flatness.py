@@ -33,6 +33,10 @@ from ._flatness import (
 )
 
 
+if typing.TYPE_CHECKING:
+    import xarray
+
+
 # --- the experiment and its axes at each scale ----------------------------------------------------
 
 # Networks for each fraction (our choice). Those at 70% are the runs of Figure 7.
@@ -42,7 +46,9 @@ COUNT = {
     "paper": {0.6: 20, 0.7: 20, 0.8: 20},
 }
 COMPARED = tuple(measure for measure in MEASURES if measure != PHI_FULL_HALF)
-GENERALISED = 0.5  # validation accuracy; a tenth of the networks may have it when all are measured
+# Validation accuracy of a network that has generalised; in miniature few get to 99% within the budget.
+GENERALISED = {"smoke": 0.5, "laptop": 0.5, "paper": 0.95}
+EARLY = 0.5  # what a tenth of the networks may have when all are measured
 LEAST, SIGNIFICANT = 0.4, 0.05 / len(COMPARED)  # all measures are tried, so each must pass for all of them
 
 
@@ -56,8 +62,8 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-    """When each network generalised (99%; +inf: not within its budget), its fraction as a number, and the
-    step at which all are measured; `early`: hardly any had generalised by then."""
+    """When each network generalised (+inf: not within its budget), its fraction as a number, and the step
+    at which all are measured; `early`: hardly any had generalised by then."""
 
     time: Float[np.ndarray, " network"]
     group: Int[np.ndarray, " network"]
@@ -69,12 +75,13 @@ def predicted(results: Results) -> Predicted:
     """The networks, to be measured at the last kept step at which at most a tenth had generalised."""
     steps = kept_steps(next(iter(results.sweeps.values())))
     counts = np.array([len(plan.runs) for plan in results.sweeps.values()])
-    share = np.array([shares(data, steps, GENERALISED) for data in results.data.values()])
+    share = np.array([shares(data, steps, EARLY) for data in results.data.values()])
     together = counts @ share / counts.sum()
     # The first step at which it is more: accuracies may fall again after that.
     more = np.flatnonzero(together > 0.1 + 1e-9)
     before = int(more[0]) if more.size else len(steps)
-    times = [_times(data) for data in results.data.values()]
+    level = GENERALISED[results.scale]
+    times = [_times(data, level) for data in results.data.values()]
     group = np.repeat(np.arange(len(times)), counts)
     return Predicted(np.concatenate(times), group, int(steps[max(before - 1, 0)]), before > 0)
 
@@ -113,8 +120,8 @@ def predicts(results: Results, measure: str) -> Judgement:
     return judged
 
 
-def _times(data: typing.Any) -> Float[np.ndarray, " network"]:
-    found = grokking_time(data)
+def _times(data: "xarray.Dataset", level: float) -> Float[np.ndarray, " network"]:
+    found = grokking_time(data, level)
     return np.where(found["generalised_censored"], np.inf, found["generalised"]).astype(float)
 
 
@@ -158,7 +165,7 @@ def chart(results: Results) -> typing.Any:
         never = np.isinf(time)
         right.plot(value[~never], time[~never], "o", color=COLOURS[place], alpha=0.7, label=name)
         right.plot(value[never], np.full(never.sum(), budget), "^", fillstyle="none", color=COLOURS[place])
-    right.set(xlabel=best, ylabel="steps to 99% (triangle: not reached)")
+    right.set(xlabel=best, ylabel=f"steps to {GENERALISED[results.scale]:.0%} (triangle: not reached)")
     right.set_title("no correlation is defined" if np.isnan(found[best][0]) else "the strongest correlation")
     spread = values(results, best)
     if spread.min() > 0 and spread.max() > 5 * spread.min():
