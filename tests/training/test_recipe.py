@@ -214,3 +214,14 @@ def test_closures_cannot_stand_in_a_recipe():
     base = af.Experiment(af.tasks.BinaryOperation(), af.models.MLP(), probes=(made(2),))
     with pytest.raises(RecipeError, match="nothing tells it from others"):
         to_plain(base)
+
+
+@pytest.mark.parametrize("changes", [{"steps": 20.5}, {"steps": True}, {"batch": 4.0}])
+def test_counts_are_whole_numbers(changes):
+    """A step that no integer reaches would be trained for ever. (Built past the type checks of the tests.)"""
+    experiment = object.__new__(af.Experiment)
+    good = af.Experiment(af.tasks.BinaryOperation(), af.models.MLP())
+    for field in dataclasses.fields(good):
+        object.__setattr__(experiment, field.name, changes.get(field.name, getattr(good, field.name)))
+    with pytest.raises(ValueError, match="must be a whole number"):
+        experiment.__post_init__()

@@ -62,6 +62,10 @@ class Experiment:
             hash(self.task)
         except TypeError as error:
             raise ValueError(f"`task` must be hashable ({error}): use tuples in its fields.") from error
+        for field in ("steps", "batch"):
+            value = getattr(self, field)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise ValueError(f"`{field}` must be a whole number, got {value!r}.")
         if not 1 <= self.steps <= MOST:
             raise ValueError(f"`steps` must be from 1 to {MOST}, got {self.steps}.")
         if self.batch is not None and not 1 <= self.batch <= MOST:
