@@ -9,6 +9,7 @@ import pytest
 
 import afterfit as af
 from afterfit.ensemble import Layout, silent
+from afterfit.ensemble._loop import Trainer
 from afterfit.models import AbstractArchitecture, MLP
 from afterfit.tasks import BinaryOperation
 
@@ -66,6 +67,22 @@ def test_one_device_equals_two(pack_of_eight):
 def test_refilled_lanes_equal_those_of_a_wide_pack(pack_of_eight):
     narrow = af.sweep(experiment(), AXES).run(display=silent, layout=on(1, 3))
     assert_same_bits(records(narrow), records(pack_of_eight))
+
+
+def test_runs_move_to_a_device_that_has_become_free(monkeypatch):
+    moved = []
+    move = Trainer._move
+    monkeypatch.setattr(
+        Trainer, "_move", lambda self, moves: (moved.append(len(moves)), move(self, moves))[1]
+    )
+    monkeypatch.setattr("afterfit.ensemble._pace.CALL_SECONDS", 0.0)  # many calls, each a few steps
+    monkeypatch.setattr("afterfit.ensemble._pace.TURN_SECONDS", 0.0)
+    # Seated in turn, so the second device has the two short runs and is soon without any.
+    uneven = af.sweep(experiment(), {"steps": [60, 5, 59, 4]})
+    balanced = uneven.run(display=silent, layout=on(2, 8))
+    assert moved == [1]
+    assert_same_bits(records(balanced), records(uneven.run(display=silent, layout=on(1, 8))))
+    assert moved == [1]
 
 
 def test_runs_differ(pack_of_eight):

@@ -116,7 +116,7 @@ class Engine:
         host = jax.tree.map(lambda leaf: np.array(leaf), self._states)
         for slot, state in states.items():
 
-            def put(stack: np.ndarray, value: np.ndarray, slot: int = slot) -> None:
+            def put(stack: np.ndarray, value: typing.Any, slot: int = slot) -> None:
                 stack[slot] = value
 
             jax.tree.map(put, host, state)

@@ -81,6 +81,40 @@ class Trainer:
             self.seats[free.pop(0)] = seat
         if resumed:
             self.engine.load(resumed)
+        self._balance()
+
+    def _balance(self) -> None:
+        """Moves runs between devices that take turns, once none waits, so that no device has two more.
+
+        A device with fewer runs takes each of them further in a call, so it is the first to become free.
+        """
+        layout = self.engine.layout
+        if self.waiting or layout.side_by_side:
+            return
+        groups: list[list[Seat]] = [[] for _ in layout.devices]
+        for seat in self.seats.values():
+            groups[seat.slot // layout.lanes].append(seat)
+        moves: dict[int, Seat] = {}
+        while len(most := max(groups, key=len)) - len(least := min(groups, key=len)) >= 2:
+            device = groups.index(least)
+            free = (
+                set(range(device * layout.lanes, (device + 1) * layout.lanes)) - set(self.seats) - set(moves)
+            )
+            seat = most.pop()
+            moves[min(free)] = seat
+            least.append(seat)
+        if moves:
+            self._move(moves)
+
+    def _move(self, moves: dict[int, Seat]) -> None:
+        """Puts seated runs into other slots."""
+        states = self.engine.states([seat.slot for seat in moves.values()])
+        self.engine.load(dict(zip(moves, states, strict=True)))
+        for slot, seat in moves.items():
+            self.engine.seat(slot, self.engine.lane(seat.run))
+            del self.seats[seat.slot]
+            seat.slot = slot
+            self.seats[slot] = seat
 
     def _retire(self, seat: Seat) -> None:
         self.progress.done += 1

@@ -1,6 +1,7 @@
 """A sweep: an experiment times labelled axes."""
 
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -100,7 +101,7 @@ class Sweep:
         labels = [_labels(values) for values in self.axes.values()]
         return [dict(zip(self.axes, choice, strict=True)) for choice in itertools.product(*labels)]
 
-    @property
+    @functools.cached_property
     def runs(self) -> list[Run]:
         """All runs, the last axis varying fastest."""
         choices = itertools.product(*(self._changes(name, values) for name, values in self.axes.items()))
@@ -215,8 +216,9 @@ def run_all(
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
     opened = Store(pathlib.Path(store))
-    if opened.has(distinct) != distinct.keys():
-        missing = [run for run in distinct if run not in opened.has(distinct)]
+    stored = opened.has(distinct)
+    if stored != distinct.keys():
+        missing = [run for run in distinct if run not in stored]
         with opened.claim(missing, about()) as session:
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]

@@ -15,3 +15,4 @@ from ._data import (
 )
 from ._equations import split_equations as split_equations
 from ._table import TableTask as TableTask
+from ._teacher import TeacherStudent as TeacherStudent

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..tasks import AbstractObjective, Data, Predict
+from ._sampling import Batch
 
 
 BLOCK = 512  # examples; Power et al.'s batch, and large enough for matrix products to run at speed
@@ -57,7 +58,7 @@ def mean_scores(predict: Predict, objective: AbstractObjective, data: Data, spli
         return Totals(*map(jnp.add, totals, block_totals(predict, objective, data, rows, valid)))
 
     zero = jnp.zeros(())
-    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity)
+    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity, BLOCK)
     return Totals(*(total / count for total in totals))
 
 
@@ -71,11 +72,23 @@ def full_gradient(
         rows, valid = _block_rows(data, split, index, count, capacity)
         return block_totals(maker(candidate, index), objective, data, rows, valid).loss / count
 
-    def add(index: Int[Array, ""], sums: tuple) -> tuple:
-        return jax.tree.map(jnp.add, sums, jax.value_and_grad(loss)(parameters, index))
+    return _sum_of_gradients(loss, parameters, count, capacity, BLOCK)
 
-    zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, parameters))
-    return _sum_over_blocks(add, zeros, count, capacity)
+
+def batch_gradient(
+    maker: Maker, parameters: PyTree, objective: AbstractObjective, data: Data, batch: Batch, block: int
+) -> tuple[Float[Array, ""], PyTree]:
+    """Mean loss of a minibatch and its gradient, in blocks of so many examples."""
+    count, capacity = jnp.sum(batch.valid), len(batch.valid)
+    padded = -capacity % block
+    rows = jnp.pad(rows_at(data, "train", batch.positions), (0, padded))
+    valid = jnp.pad(batch.valid, (0, padded))
+
+    def loss(candidate: PyTree, index: Int[Array, ""]) -> Float[Array, ""]:
+        mine, counts = (jax.lax.dynamic_slice_in_dim(all_, index * block, block) for all_ in (rows, valid))
+        return block_totals(maker(candidate, index), objective, data, mine, counts).loss / count
+
+    return _sum_of_gradients(loss, parameters, count, capacity, block)
 
 
 def _extent(data: Data, split: Split) -> tuple[Int[Array, ""], int]:
@@ -90,7 +103,20 @@ def _block_rows(data: Data, split: Split, index: Int[Array, ""], count: Int[Arra
     return rows_at(data, split, jnp.where(valid, positions, 0)), valid
 
 
-def _sum_over_blocks(add: Callable, start: PyTree, count: Int[Array, ""], capacity: int) -> PyTree:
-    if capacity <= BLOCK:  # a loop of one round costs its bookkeeping and nothing else
+def _sum_of_gradients(
+    loss: Callable, parameters: PyTree, count: Int[Array, ""], capacity: int, block: int
+) -> tuple[Float[Array, ""], PyTree]:
+    def add(index: Int[Array, ""], sums: tuple) -> tuple:
+        return jax.tree.map(jnp.add, sums, jax.value_and_grad(loss)(parameters, index))
+
+    zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, parameters))
+    return _sum_over_blocks(add, zeros, count, capacity, block)
+
+
+def _sum_over_blocks(
+    add: Callable, start: PyTree, count: Int[Array, ""], capacity: int, block: int
+) -> PyTree:
+    """The sum over the first `count` of `capacity` examples, `block` at a time."""
+    if capacity <= block:  # a loop of one round costs its bookkeeping and nothing else
         return add(jnp.zeros((), jnp.int32), start)
-    return jax.lax.fori_loop(0, (count + BLOCK - 1) // BLOCK, add, start)
+    return jax.lax.fori_loop(0, (count + block - 1) // block, add, start)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
 from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
-from ._evaluation import block_totals, full_gradient, rows_at
+from ._evaluation import batch_gradient, full_gradient
 from ._experiment import Experiment, probe_name, Seeds
 from ._moment import Moment
 from ._numbers import graft, split
@@ -242,14 +242,11 @@ class Program:
             return full_gradient(maker, at, bound.objective, data, "train")
         capacity = min(self.experiment.batch, (data.train_capacity + 1) // 2)
         size = jnp.minimum(self.experiment.batch, (data.train_count + 1) // 2)
-        chosen = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
-        rows = rows_at(data, "train", chosen.positions)
-
-        def loss(parameters: PyTree) -> Array:
-            totals = block_totals(maker(parameters), bound.objective, data, rows, chosen.valid)
-            return totals.loss / jnp.sum(chosen.valid)
-
-        return jax.value_and_grad(loss)(at)
+        batch = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
+        # Where the training set bounds the batch, at most half of the shape is filled up to a fraction of
+        # one half, and the other half need not be computed.
+        block = capacity if capacity == self.experiment.batch else (capacity + 1) // 2
+        return batch_gradient(maker, at, bound.objective, data, batch, block)
 
     def _direction(self, bound, recipe, gradient, state) -> tuple[PyTree, PyTree]:
         # optax mixes integer counts with floats: strict promotion is a rule for our own code.

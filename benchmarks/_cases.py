@@ -1,0 +1,177 @@
+"""What is timed: five trainings, in the laboratory and in eager PyTorch, and the least work of a step."""
+
+import dataclasses
+import typing
+from collections.abc import Callable
+
+import numpy as np
+
+import afterfit as af
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One training, in the laboratory and in PyTorch.
+
+    **Fields:** name; the experiment; how many runs train together; floating point operations of the
+    matrix products of one update (row lookups, shared prefixes and answer position taken into account);
+    the PyTorch versions by name; how many times faster than each the laboratory should be.
+    """
+
+    name: str
+    experiment: af.Experiment
+    runs: int
+    flops: float
+    torch: dict[str, Callable[[], Callable[[], None]]]
+    targets: dict[str, float]
+
+
+def training_flops(*products: tuple[int, int, int]) -> float:
+    """Of an update: each product (rows, in, out) once forward and twice backward."""
+    return 3 * sum(2 * rows * fan_in * fan_out for rows, fan_in, fan_out in products)
+
+
+def _examples(task: af.tasks.AbstractTask) -> tuple[typing.Any, typing.Any]:
+    import torch
+
+    data = task.data(0)
+    rows = data.rows[: int(data.train_count)]
+    inputs, targets = (
+        torch.tensor(np.asarray(data.inputs)[rows]),
+        torch.tensor(np.asarray(data.targets)[rows]),
+    )
+    if inputs.dtype == torch.int32:
+        return inputs.long(), targets.long()
+    return inputs, targets
+
+
+def _teacher_student() -> Case:
+    from torch import nn
+
+    from . import _torch
+
+    task = af.tasks.TeacherStudent()
+    inputs, targets = _examples(task)
+
+    def version(tuned: bool) -> Callable[[], Callable[[], None]]:
+        model = lambda: _torch.mlp((5, 100, 100, 5), nn.Tanh())
+        adam = {"lr": 3e-4, "weight_decay": 0.1}
+        return lambda: _torch.training(
+            model(), nn.functional.mse_loss, inputs, targets, batch=None, tuned=tuned, **adam
+        )
+
+    experiment = af.Experiment(
+        task, af.models.MLP(hidden=(100, 100), activation="tanh"), af.AdamW(3e-4, 0.1, warmup=0), steps=10**7
+    )
+    flops = training_flops((100, 5, 100), (100, 100, 100), (100, 100, 5))
+    versions = {"released": version(False), "tuned": version(True)}
+    return Case("teacher-student 5-100-100-5", experiment, 64, flops, versions, {"released": 15})
+
+
+def _modular_mlp() -> Case:
+    import torch
+    from torch import nn
+
+    from . import _torch
+
+    task = af.tasks.BinaryOperation("x+y", modulus=97, fraction=0.4)
+    inputs, targets = _examples(task)
+    one_hot = nn.functional.one_hot(inputs, 97).flatten(1).to(torch.float32)
+    adam = {"lr": 1e-3, "weight_decay": 1.0}
+
+    def released() -> Callable[[], None]:
+        model = _torch.mlp((194, 250, 97), nn.ReLU(), output_bias=False)
+        return _torch.training(
+            model, nn.functional.cross_entropy, one_hot, targets, batch=None, tuned=False, **adam
+        )
+
+    def tuned() -> Callable[[], None]:
+        model = _torch.RowLookupMLP(97, 250)
+        return _torch.training(
+            model, nn.functional.cross_entropy, inputs, targets, batch=None, tuned=True, **adam
+        )
+
+    experiment = af.Experiment(task, af.models.MLP(hidden=(250,), output_bias=False), steps=10**7)
+    flops = training_flops((len(inputs), 250, 97))
+    return Case(
+        "modular MLP 194-250-97",
+        experiment,
+        8,
+        flops,
+        {"released": released, "tuned": tuned},
+        {"released": 4},
+    )
+
+
+def _transformer(name: str, experiment: af.Experiment, runs: int, flops: float, targets: dict) -> Case:
+    from torch import nn
+
+    from . import _torch
+
+    task = typing.cast(af.tasks.BinaryOperation, experiment.task)
+    model = typing.cast(af.models.Transformer, experiment.model)
+    inputs, answers = _examples(task)
+
+    def version(tuned: bool) -> Callable[[], Callable[[], None]]:
+        make = lambda: _torch.Transformer(
+            task.modulus,
+            layers=model.layers,
+            width=model.width,
+            heads=model.heads,
+            norms=model.layer_norm,
+            tuned=tuned,
+        )
+        high = not tuned and not model.layer_norm
+        loss = _torch.high_precision_cross_entropy if high else nn.functional.cross_entropy
+        adam = {"lr": 1e-3, "weight_decay": 1.0, "betas": (0.9, 0.98)}
+        return lambda: _torch.training(
+            make(), loss, inputs, answers, batch=experiment.batch, tuned=tuned, **adam
+        )
+
+    return Case(name, experiment, runs, flops, {"released": version(False), "tuned": version(True)}, targets)
+
+
+def _power() -> Case:
+    experiment = af.Experiment(
+        af.tasks.BinaryOperation("x/y", modulus=97, fraction=0.5),
+        af.models.Transformer(),
+        batch=512,
+        steps=10**7,
+    )
+    batch, symbols, width, wide = 512, 97, 128, 512
+    block = lambda rows: [(rows, width, width), (rows, width, wide), (rows, wide, width)]
+    flops = training_flops(
+        *block(2 * batch),  # the first block at `b` and `=`: attention's output and the MLP
+        *block(2 * symbols),  # the same at `a op`, once for each symbol
+        (4 * symbols, width, 3 * width),  # queries, keys and values of the first block, from tables
+        (2 * batch + 2 * symbols, width, 2 * width),  # keys and values of the second
+        (batch, width, width),  # its queries at `=`
+        *block(batch),
+        (batch, width, symbols + 2),
+    )
+    return _transformer("Power et al., batch 512", experiment, 8, flops, {"released": 4, "tuned": 2})
+
+
+def _nanda() -> Case:
+    experiment = af.Experiment(
+        af.tasks.BinaryOperation("x+y", modulus=113, fraction=0.3),
+        af.models.nanda_transformer(),
+        steps=10**7,
+    )
+    rows, width, wide = 3831, 128, 512
+    flops = training_flops(
+        (3 * 113, width, 3 * width),
+        (rows, width, width),
+        (rows, width, wide),
+        (rows, wide, width),
+        (rows, width, 114),
+    )
+    return _transformer("Nanda et al., full batch", experiment, 2, flops, {"released": 4})
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "teacher": _teacher_student,
+    "mlp": _modular_mlp,
+    "power": _power,
+    "nanda": _nanda,
+}

@@ -1,0 +1,47 @@
+"""The laboratory's side of a comparison: the compiled program of a pack, advanced so many steps at a time."""
+
+import time
+
+import jax
+import numpy as np
+
+import afterfit as af
+from afterfit.ensemble._engine import Engine, Legs
+from afterfit.ensemble._machine import layout_for, prepare
+from afterfit.ensemble._pack import packs
+
+
+class Laboratory:
+    """Runs that differ in their seeds, in training."""
+
+    def __init__(self, experiment: af.Experiment, runs: int, *, seeds_from: int = 0):
+        prepare()
+        all_runs = af.sweep(experiment, {"seed": range(seeds_from, seeds_from + runs)}).runs
+        (pack,) = packs(all_runs)
+        state, _ = Engine.shapes(pack)
+        self.lane_bytes = sum(
+            int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)
+        )
+        self.layout = layout_for(runs, self.lane_bytes, 1 << 10)
+        began = time.perf_counter()
+        self.engine = Engine(pack, self.layout)
+        self.compile_seconds = time.perf_counter() - began
+        devices = len(self.layout.devices)
+        if runs > self.layout.width:
+            raise ValueError(f"{runs} runs need more than the {self.layout.width} lanes of this machine.")
+        # Evenly over devices, as training seats them.
+        self._slots = [(i % devices) * self.layout.lanes + i // devices for i in range(runs)]
+        for slot, run in zip(self._slots, all_runs, strict=True):
+            self.engine.seat(slot, self.engine.lane(run))
+        self.runs, self.at = runs, 0
+        self.advance(2)  # the start of the runs, and what is slow once
+
+    def advance(self, steps: int) -> float:
+        """Takes every run `steps` further; seconds of wall time."""
+        began = time.perf_counter()
+        shape = (self.layout.width, self.layout.legs)
+        until, fresh = np.zeros(shape, np.int32), np.zeros(shape[0], bool)
+        until[self._slots], fresh[self._slots] = self.at + steps, self.at == 0
+        self.engine.advance(Legs(fresh, until, np.zeros(shape, bool)))
+        self.at += steps
+        return time.perf_counter() - began

@@ -1,0 +1,89 @@
+"""Teacher and student: a network learns the function of another one from few examples."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
+from ._equations import check_whole
+
+
+_ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherStudent(AbstractTask):
+    """Learn the function of a random MLP from its answers to Gaussian inputs, without noise.
+
+    Inputs are N(0, 1); the teacher's weights and biases are uniform in +-1/sqrt(fan_in). The seed of the
+    split draws both. Defaults: Liu et al. 2023 ("Omnigrok"), section 3; an answer is correct where the
+    squared error, averaged over outputs, is below 0.001, as in their code.
+
+    **Arguments:**
+
+    - `inputs`, `hidden`, `outputs`: the teacher's widths.
+    - `activation`: of the teacher, "tanh" or "relu".
+    - `train`, `test`: how many examples.
+    - `pool`: room for so many examples; tasks that share it share one compiled program.
+    - `objective`: how answers are scored.
+
+    Raises a `ValueError` that names the field at fault.
+
+    @inproceedings{liu2023omnigrok,
+        author={Liu, Ziming and Michaud, Eric J. and Tegmark, Max},
+        title={Omnigrok: Grokking Beyond Algorithmic Data},
+        booktitle={ICLR},
+        year={2023},
+    }
+    """
+
+    inputs: int = 5
+    hidden: tuple[int, ...] = (100, 100)
+    outputs: int = 5
+    activation: str = "tanh"
+    train: int = 100
+    test: int = 100
+    pool: int = 200
+    objective: AbstractObjective = dataclasses.field(
+        default=MeanSquaredError(tolerance=0.001**0.5), metadata={"room": "afterfit.tasks"}
+    )
+
+    def __post_init__(self):
+        for field in ("inputs", "outputs", "train", "test"):
+            check_whole(field, getattr(self, field), least=1)
+        check_whole("pool", self.pool, least=self.train + self.test)
+        for width in self.hidden:
+            check_whole("hidden", width, least=1)
+        if self.activation not in _ACTIVATIONS:
+            raise ValueError(f"`activation` must be tanh or relu, got {self.activation!r}.")
+
+    @property
+    def title(self) -> str:
+        widths = (self.inputs, *self.hidden, self.outputs)
+        return f"a teacher {'-'.join(map(str, widths))}, {self.train} examples"
+
+    def data(self, seed: int) -> Data:
+        """Examples of the teacher that `seed` draws."""
+        teacher, examples = np.random.SeedSequence((seed, 0x7EAC4E6)).spawn(2)
+        inputs = np.random.default_rng(examples).normal(size=(self.pool, self.inputs))
+        return Data(
+            inputs=inputs.astype(np.float32),
+            targets=self._answers(inputs, np.random.default_rng(teacher)).astype(np.float32),
+            rows=np.arange(self.pool, dtype=np.int32),
+            train_count=np.asarray(self.train, np.int32),
+            test_count=np.asarray(self.test, np.int32),
+            outputs=self.outputs,
+        )
+
+    def _answers(
+        self, x: Float[np.ndarray, "pool inputs"], random: np.random.Generator
+    ) -> Float[np.ndarray, "pool outputs"]:
+        widths = (self.inputs, *self.hidden, self.outputs)
+        for layer, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
+            bound = 1 / np.sqrt(fan_in)
+            weight = random.uniform(-bound, bound, (fan_in, fan_out))
+            x = x @ weight + random.uniform(-bound, bound, fan_out)
+            if layer < len(self.hidden):
+                x = _ACTIVATIONS[self.activation](x)
+        return x
