@@ -1,4 +1,4 @@
-"""The laboratory's side of a comparison: the compiled program of a pack, advanced so many steps at a time."""
+"""The laboratory's side of a comparison: a pack advanced so many steps at a time, and whole sweeps."""
 
 import time
 
@@ -45,3 +45,11 @@ class Laboratory:
         self.engine.advance(Legs(fresh, until, np.zeros(shape, bool)))
         self.at += steps
         return time.perf_counter() - began
+
+
+def training_seconds(planned: af.Sweep, store: str | None = None) -> float:
+    """Seconds of a sweep from its program being ready to its end."""
+    seen: list[tuple[float, int]] = []
+    planned.run(store, display=lambda progress: seen.append((time.perf_counter(), progress.programs)))
+    ready = next(moment for moment, programs in seen if programs)
+    return seen[-1][0] - ready

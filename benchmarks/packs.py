@@ -1,8 +1,6 @@
 """One program for many runs: 12 operations x 3 fractions x 2 weight decays x 2 seeds, beside single runs.
 
-    python -m benchmarks.packs
-
-Prints how many programs were compiled, and the wall time of the sweep beside 144 times that of a single
+Tells how many programs were compiled, and the wall time of the sweep beside 144 times that of a single
 run: of a run as a process of its own would have it (compilation included), and of its training alone.
 """
 
@@ -13,6 +11,8 @@ import jax
 
 import afterfit as af
 from afterfit.ensemble import Progress
+
+from ._table import duration, Table
 
 
 OPERATIONS = [
@@ -43,21 +43,20 @@ def timed(axes: dict) -> tuple[float, Progress]:
     return time.perf_counter() - began, seen[-1]
 
 
-def main() -> None:
-    """Prints the comparison."""
+def measure() -> Table:
+    """One sweep of 144 lanes, and three single runs."""
     jax.config.update("jax_enable_compilation_cache", False)
     whole, progress = timed(AXES)
     singles = [timed({"seed": [seed]}) for seed in (0, 1, 2)]
+    jax.config.update("jax_enable_compilation_cache", True)
     single = statistics.median(seconds for seconds, _ in singles)
     training = statistics.median(seconds - one.compile_seconds for seconds, one in singles)
-    print(f"144 lanes: {progress.programs} program compiled in {progress.compile_seconds:.1f} s")
-    print(f"wall time of the sweep: {whole:.1f} s")
-    print(f"a single run: {single:.1f} s, of which training {training:.1f} s (median of 3)")
-    print(f"144 single runs, each compiled: {144 * single:.0f} s, {144 * single / whole:.1f} times the sweep")
-    print(
-        f"144 times the training alone: {144 * training:.0f} s, {144 * training / whole:.2f} times the sweep"
-    )
-
-
-if __name__ == "__main__":
-    main()
+    rows = [
+        ("programs compiled for 144 lanes", f"{progress.programs}, {duration(progress.compile_seconds)}"),
+        ("the sweep", duration(whole)),
+        ("a single run; of it training", f"{duration(single)}; {duration(training)}"),
+        ("144 single runs, each compiled", f"{144 * single / whole:.1f} times the sweep"),
+        ("144 times the training alone", f"{144 * training / whole:.2f} times the sweep"),
+    ]
+    figures = {"sweep_seconds": whole, "single_seconds": single, "training_seconds": training}
+    return Table("144 runs as one program", ("", ""), rows, figures)

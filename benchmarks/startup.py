@@ -1,11 +1,10 @@
-"""How fast the command starts: processor time of `afterfit --help` beside that of `import pydantic`.
-
-python -m benchmarks.startup
-"""
+"""How fast the command starts: processor time of `afterfit --help` beside that of `import pydantic`."""
 
 import resource
 import subprocess
 import sys
+
+from ._table import duration, Table
 
 
 REPEATS = 15
@@ -24,16 +23,12 @@ def processor_seconds(code: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
-    """Prints the shortest time of each program (company on the machine only adds), and the ratio."""
+def measure() -> Table:
+    """The shortest time of each program (company on the machine only adds), and the ratio."""
     # In turn, so that a busy spell of the machine meets all programs alike.
     rounds = [{name: processor_seconds(code) for name, code in PROGRAMS.items()} for _ in range(REPEATS)]
     shortest = {name: min(one[name] for one in rounds) for name in PROGRAMS}
-    for name, seconds in shortest.items():
-        print(f"{name:<30} {1000 * seconds:6.1f} ms")
     _, pydantic, command = shortest.values()
-    print(f"afterfit --help / import pydantic: {command / pydantic:.2f} (target: at most 3)")
-
-
-if __name__ == "__main__":
-    main()
+    rows: list[tuple[str, ...]] = [(f"`{name}`", duration(seconds)) for name, seconds in shortest.items()]
+    rows.append(("ratio of the last two", f"{command / pydantic:.2f} (target: at most 3)"))
+    return Table("Processor time of a start", ("program", "time"), rows, shortest)

@@ -46,10 +46,12 @@ class Attention(eqx.Module):
         mask: Bool[Array, "here there"],
     ) -> Float[Array, "*batch here width"]:
         """What each position `here` reads from the positions `there` that the mask lets it see."""
-        q, k, v = (self._by_head(x) for x in (queries, keys, values))
-        scores = q @ jnp.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])
-        pattern = jax.nn.softmax(jnp.where(jnp.broadcast_to(mask, scores.shape), scores, -jnp.inf))
-        return jnp.swapaxes(pattern @ v, -2, -3).reshape(queries.shape) @ self.output
+        with jax.named_scope("attention"):
+            q, k, v = (self._by_head(x) for x in (queries, keys, values))
+            scores = q @ jnp.swapaxes(k, -1, -2) / math.sqrt(q.shape[-1])
+            pattern = jax.nn.softmax(jnp.where(jnp.broadcast_to(mask, scores.shape), scores, -jnp.inf))
+            read = jnp.swapaxes(pattern @ v, -2, -3).reshape(queries.shape)
+        return read @ self.output
 
     def _by_head(self, x: Stream) -> Float[Array, "*batch head position head_width"]:
         return jnp.swapaxes(x.reshape(*x.shape[:-1], self.heads, -1), -2, -3)

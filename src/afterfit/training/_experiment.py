@@ -8,6 +8,7 @@ from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
 from ._optimisers import AbstractOptimiser, AdamW
+from ._precision import Precision, PRECISIONS
 from ._schedule import AbstractSchedule, LogSpaced, Sustained
 
 
@@ -32,7 +33,8 @@ class Experiment:
     - `snapshots`: at which recorded steps parameters are kept (`None`: never).
     - `stop`: a condition on the records that ends the run early.
     - `probes`: further measurements, each a function of a `Moment` or a component that is called so.
-    - `precision`: of all arithmetic.
+    - `precision`: of all arithmetic, "float32" or "float64"; or "tf32" or "bf16", which round the operands
+      of the model's matrix products alone (faster on hardware that has them).
     """
 
     task: AbstractTask
@@ -47,7 +49,7 @@ class Experiment:
     snapshots: AbstractSchedule | None = None
     stop: Sustained | None = None
     probes: tuple[Callable, ...] = dataclasses.field(default=(), metadata={"room": "afterfit.probes"})
-    precision: typing.Literal["float32", "float64"] = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self):
         for field, contract in (
@@ -72,8 +74,8 @@ class Experiment:
             raise ValueError(
                 f"`batch` must be from 1 to {MOST}, or None for the full training set, got {self.batch}."
             )
-        if self.precision not in ("float32", "float64"):
-            raise ValueError(f"`precision` must be float32 or float64, got {self.precision!r}.")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}, got {self.precision!r}.")
         names = [probe_name(probe) for probe in self.probes]
         for name in names:
             if names.count(name) > 1 or name in BASIC_MEASURES:

@@ -22,6 +22,7 @@ from ._evaluation import batch_gradient, full_gradient
 from ._experiment import Experiment, probe_name, Seeds
 from ._moment import Moment
 from ._numbers import graft, split
+from ._precision import dtype_of, in_precision
 from ._sampling import batch_at
 
 
@@ -82,7 +83,7 @@ class Program:
     @classmethod
     def recipe(cls, experiment: Experiment, seeds: Seeds) -> Recipe:
         """A run's numbers and seeds as arrays."""
-        numbers = np.asarray(split(cls.parts(experiment))[1], experiment.precision)
+        numbers = np.asarray(split(cls.parts(experiment))[1], dtype_of(experiment.precision))
         return Recipe(numbers, np.asarray(dataclasses.astuple(seeds), np.uint32))
 
     @classmethod
@@ -117,11 +118,12 @@ class Program:
         # Written so that NaN counts as diverged.
         healthy = jnp.abs(loss) <= DIVERGED * (1 + jnp.abs(first_loss))
 
-        direction, optimiser = self._direction(bound, recipe, gradient, state)
-        rate = bound.optimiser.rate(state.step)
-        moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
-        if bound.constraint is not None:
-            moved = bound.constraint.project(moved, state.initial)
+        with jax.named_scope("optimiser"):
+            direction, optimiser = self._direction(bound, recipe, gradient, state)
+            rate = bound.optimiser.rate(state.step)
+            moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
+            if bound.constraint is not None:
+                moved = bound.constraint.project(moved, state.initial)
         # The last update of a run has no later loss to tell that it went wrong.
         healthy &= jnp.isfinite(optax.tree.norm(moved))
 
@@ -174,7 +176,8 @@ class Program:
 
         def predict(parameters: PyTree, inputs: PyTree, block: int | Array) -> Array:
             its_key = None if key is None else jax.random.fold_in(key, block)
-            return call_batch(eqx.combine(parameters, state.frozen, static), inputs, its_key)
+            model = eqx.combine(parameters, state.frozen, static)
+            return in_precision(self.experiment.precision, call_batch, model, inputs, its_key)
 
         def make(parameters: PyTree, block: int | Array = 0) -> Predict:
             if scale is None:
@@ -242,7 +245,8 @@ class Program:
             return full_gradient(maker, at, bound.objective, data, "train")
         capacity = min(self.experiment.batch, (data.train_capacity + 1) // 2)
         size = jnp.minimum(self.experiment.batch, (data.train_count + 1) // 2)
-        batch = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
+        with jax.named_scope("sampling"):
+            batch = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
         # Where the training set bounds the batch, at most half of the shape is filled up to a fraction of
         # one half, and the other half need not be computed.
         block = capacity if capacity == self.experiment.batch else (capacity + 1) // 2
