@@ -25,7 +25,13 @@ class Table:
     @property
     def markdown(self) -> str:
         """As the documentation shows it."""
-        lines = [self.title, "", _line(self.head), _line("---" for _ in self.head), *map(_line, self.rows)]
+        lines = [
+            f"## {self.title}",
+            "",
+            _line(self.head),
+            _line("---" for _ in self.head),
+            *map(_line, self.rows),
+        ]
         return "\n".join([*lines, *(f"\n{note}" for note in self.notes)]) + "\n"
 
     def write(self, folder: pathlib.Path, name: str) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 if typing.TYPE_CHECKING:
     import matplotlib.axes
+    import matplotlib.axis
     import matplotlib.figure
     import xarray
 
@@ -46,6 +47,15 @@ def curves(
     ax.plot(shown["step"], shown, style, color=colour, label=label, linewidth=1.4)
     ax.set_xscale("log")
     ax.set_xlabel("step")
+
+
+def short_log_axis(axis: "matplotlib.axis.Axis") -> None:
+    """Labels 1, 2 and 5 of each decade as plain numbers: for a logarithmic axis of a decade or two."""
+    import matplotlib.ticker
+
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def with_band(

@@ -28,7 +28,7 @@ from ...statistics import (
     median_time,
     Verdict,
 )
-from .._draw import COLOURS, panels
+from .._draw import COLOURS, panels, short_log_axis
 from .._study import Claim, Figure, Results, Scale
 from ._recipe import permutations, residues
 
@@ -241,6 +241,7 @@ def chart(results: Results) -> typing.Any:
             ends, line, "--", color=COLOURS[5], label=f"fit: {math.exp(-fit.slope):.3g} times per point less"
         )
     ax.set(xlabel="training data (% of the table)", ylabel="steps to 99%", yscale="log", title=task.title)
+    short_log_axis(ax.yaxis)
     ax.legend(frameon=False)
     return figure
 

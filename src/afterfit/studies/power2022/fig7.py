@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 
 from ...ensemble import Sweep
 from ...statistics import bootstrap, judge, Judgement, Verdict
-from .._draw import COLOURS, panels
+from .._draw import COLOURS, panels, short_log_axis
 from .._study import Claim, Figure, Results, Scale
 from ._flatness import (
     accuracies,
@@ -250,6 +250,7 @@ def chart(results: Results) -> typing.Any:
         )
         if phi.min() > 0 and phi.max() > 5 * phi.min():
             ax.set_xscale("log")
+            short_log_axis(ax.xaxis)
     return figure
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 
 from ...ensemble import Sweep
 from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
-from .._draw import COLOURS, panels
+from .._draw import COLOURS, panels, short_log_axis
 from .._study import Claim, Figure, Results, Scale
 from ._flatness import (
     kept_steps,
@@ -170,6 +170,7 @@ def chart(results: Results) -> typing.Any:
     spread = values(results, best)
     if spread.min() > 0 and spread.max() > 5 * spread.min():
         right.set_xscale("log")
+        short_log_axis(right.xaxis)
     right.legend(frameon=False, title="training data")
     return figure
 
