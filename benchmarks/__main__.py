@@ -43,6 +43,8 @@ def main() -> None:
     for name in arguments.names or [name for name in BENCHMARKS if name not in LONG]:
         module = importlib.import_module(f".{name.replace('-', '_')}", __package__)
         table = module.measure()
+        if table is None:
+            continue
         table.write(arguments.output, name)
         print(f"{table.markdown}\nwritten: {arguments.output / name}.md\n", flush=True)
 

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 Step = Callable[[], None]
 
+LONGEST = 4  # positions
+
 
 def training(
     model: nn.Module,
@@ -62,15 +64,14 @@ class RowLookupMLP(nn.Module):
 
     def __init__(self, symbols: int, hidden: int):
         super().__init__()
-        self.symbols = symbols
         self.rows = nn.EmbeddingBag(2 * symbols, hidden, mode="sum")
         self.bias = nn.Parameter(torch.zeros(hidden))
         self.readout = nn.Linear(hidden, symbols, bias=False)
+        self.register_buffer("places", torch.tensor([0, symbols]))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits for pairs of tokens."""
-        places = tokens + torch.tensor([0, self.symbols])
-        return self.readout(torch.relu(self.rows(places) + self.bias))
+        return self.readout(torch.relu(self.rows(tokens + self.places) + self.bias))
 
 
 class HeadByHead(nn.Module):
@@ -82,10 +83,11 @@ class HeadByHead(nn.Module):
         make = lambda: nn.ModuleList(nn.Linear(width, size, bias=False) for _ in range(heads))
         self.query, self.key, self.value = make(), make(), make()
         self.output = nn.Linear(width, width, bias=False)
+        self.register_buffer("mask", torch.triu(torch.full((LONGEST, LONGEST), -math.inf), diagonal=1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """What each position reads from those before it and itself."""
-        mask = torch.triu(torch.full((x.shape[1], x.shape[1]), -math.inf), diagonal=1)
+        mask = self.mask[: x.shape[1], : x.shape[1]]
         read = []
         for query, key, value in zip(self.query, self.key, self.value, strict=True):
             k = key(x)

@@ -8,6 +8,7 @@ import statistics
 import time
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 import afterfit as af
 from afterfit.ensemble import Progress
@@ -46,9 +47,11 @@ def timed(axes: dict) -> tuple[float, Progress]:
 def measure() -> Table:
     """One sweep of 144 lanes, and three single runs."""
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
     whole, progress = timed(AXES)
     singles = [timed({"seed": [seed]}) for seed in (0, 1, 2)]
     jax.config.update("jax_enable_compilation_cache", True)
+    compilation_cache.reset_cache()
     single = statistics.median(seconds for seconds, _ in singles)
     training = statistics.median(seconds - one.compile_seconds for seconds, one in singles)
     rows = [

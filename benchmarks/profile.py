@@ -77,7 +77,7 @@ def _operations(program: str) -> dict[str, str]:
     bodies = dict(re.findall(r"^%?([\w.\-]+) [^\n]*\{\n(.*?)^\}", program, re.MULTILINE | re.DOTALL))
     found = {}
     for line in program.splitlines():
-        named = re.match(r"\s*(?:ROOT )?%?([\w.\-]+) = \S+ ([\w\-]+)\(", line)
+        named = re.match(r"\s*(?:ROOT )?%?([\w.\-]+) = (?:\([^=]*\)|\S+) ([\w\-]+)\(", line)
         if named and named[2] not in ("while", "conditional", "call"):
             origin = re.search(r'op_name="([^"]*)"', line)
             called = re.search(r"calls=%?([\w.\-]+)", line)

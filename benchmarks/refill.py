@@ -3,14 +3,15 @@
 import numpy as np
 
 import afterfit as af
+from afterfit.ensemble._machine import layout_for
 
 from ._laboratory import training_seconds
 from ._table import Table
 
 
 def measure() -> Table:
-    """64 runs of 200 to 20,000 steps beside 64 runs of equal length with as many steps in all."""
-    lengths = np.unique(np.geomspace(200, 20_000, 64).astype(int)).tolist()
+    """256 runs of 100 to 10,000 steps beside 256 runs of equal length with as many steps in all."""
+    lengths = np.unique(np.geomspace(100, 10_000, 300).astype(int))[:256].tolist()
     equal = int(np.mean(lengths))
     base = af.Experiment(
         af.tasks.TeacherStudent(),
@@ -23,7 +24,7 @@ def measure() -> Table:
         "unequal": af.sweep(base, {"steps": lengths}),
     }
     speeds: dict[str, list[float]] = {name: [] for name in sweeps}
-    for _ in range(3):
+    for _ in range(2):
         for name, planned in sweeps.items():
             speeds[name].append(_speed(planned))
     best = {name: max(found) for name, found in speeds.items()}
@@ -37,7 +38,11 @@ def measure() -> Table:
         ),
     ]
     head = ("sweep", "model-steps a second, start to end", "of the even sweep's")
-    note = f"The longest run alone is {max(lengths) / sum(lengths):.1%} of all steps."
+    width = layout_for(len(lengths), 1 << 17, 1 << 10).width
+    note = (
+        f"At most {width} lanes at a time; the longest run alone is {max(lengths) / sum(lengths):.1%} of all "
+        "steps. Shorter runs are first, so the end is as uneven as it can be."
+    )
     return Table("Retiring and refilling lanes", head, rows, {"speeds": speeds, "share": share}, (note,))
 
 

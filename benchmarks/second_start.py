@@ -29,13 +29,13 @@ seed = [0, 1]
 # The command itself, which ends as soon as the display tells of a step.
 STARTER = """
 import sys, os
-from afterfit.ensemble import _sweep
+from afterfit import ensemble
 class Display:
     def __call__(self, progress):
         if progress.steps:
             print("stepped", flush=True)
             os._exit(0)
-_sweep.Terminal = Display
+ensemble.Terminal = Display
 from afterfit import cli
 cli.main(sys.argv[1:])
 """
@@ -61,5 +61,8 @@ def _start(recipe: pathlib.Path, scratch: pathlib.Path, number: int) -> float:
     environment = {**os.environ, "AFTERFIT_CACHE": str(scratch / "cache")}
     command = [sys.executable, "-c", STARTER, "run", str(recipe), "--store", str(scratch / f"runs{number}")]
     began = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, capture_output=True)
-    return time.perf_counter() - began
+    told = subprocess.run(command, check=True, env=environment, capture_output=True).stdout
+    seconds = time.perf_counter() - began
+    if b"stepped" not in told:
+        raise RuntimeError(f"the command ended without a step: {told.decode()}")
+    return seconds

@@ -65,3 +65,29 @@ def test_runs_of_one_structure_share_a_compiled_probe(revived):
             probe(run.moment(kept.snapshots[6], 6)), kept.values["train_loss"][-1], rtol=1e-5
         )
     assert len(traces) == 1
+
+
+def test_a_moment_computes_in_the_precision_that_was_asked_for():
+    """Coarse products of the training are no part of a measurement in float64."""
+    fine, coarse = (
+        af.sweep(af.Experiment(BinaryOperation("x+y", modulus=5), MLP(hidden=(6,)), precision=one)).runs[0]
+        for one in ("float32", "bf16")
+    )
+    kept = _parameters(fine)
+
+    def loss(run, precision):
+        with jax.enable_x64(precision == "float64"):
+            return float(run.moment(kept, 0, precision).scores("train").loss)
+
+    assert loss(fine, "float64") == pytest.approx(loss(coarse, "float64"), rel=1e-12)
+    assert abs(loss(fine, None) - loss(coarse, None)) > 1e-6  # 8 bits of products of order one
+
+
+def _parameters(run):
+    """What a network starts from, by path."""
+    data = run.experiment.task.data(0)
+    model = run.experiment.model.build(data.sizes, key=jax.random.key(0))
+    return {
+        jax.tree_util.keystr(path): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter(model, eqx.is_inexact_array))
+    }

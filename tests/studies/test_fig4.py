@@ -137,8 +137,9 @@ def _verdict(name, results):
         ("peak first", [PEAKED] * 3, {"generalised": 2e6}, "holds"),  # it peaked, and was not there yet
         ("peak first", [CLIMBING] * 3, {"generalised": 2e6}, "undecided"),
         ("steady accuracy", [PEAKED] * 3, {}, "holds"),
-        ("steady accuracy", [PEAKED] * 3, {"accuracy": _accuracy(1e3) * (STEPS < 1e4)}, "fails"),
-        ("steady accuracy", [PEAKED] * 3, {"accuracy": _accuracy(1e3) * (STEPS < 3e5)}, "holds"),
+        ("steady accuracy", [PEAKED] * 3, {"accuracy": _accuracy(1e3) * (STEPS < 3e5)}, "fails"),
+        ("steady climb", [PEAKED] * 3, {"accuracy": _accuracy(1e3) * (STEPS < 3e5)}, "holds"),
+        ("steady climb", [PEAKED] * 3, {"accuracy": _accuracy(1e3) * (STEPS < 1e4)}, "fails"),
         ("span", [PEAKED] * 3, {}, "holds"),
         ("span", [_curve((1, 4), (100, 3), (2e4, 30), (1e6, 0.1))] * 3, {}, "fails"),
     ],

@@ -35,6 +35,24 @@ def test_products_and_their_derivatives_are_of_rounded_operands(precision, bits)
     assert np.abs(product - np.maximum(x, 0) @ y).max() > 2.0 ** -(bits + 3)  # it does round
 
 
+def test_every_kind_of_derivative_passes():
+    x, y = (jax.random.normal(jax.random.key(i), (5, 5)) for i in range(2))
+    loss = lambda x: jnp.sum(jnp.tanh(in_precision("tf32", jnp.matmul, x, y)))
+    exact = lambda x: jnp.sum(jnp.tanh(x @ y))
+    along = lambda function: jax.jvp(function, (x,), (y,))[1]
+    # 10 bits of each operand, sums of 5 products of order one.
+    np.testing.assert_allclose(jax.grad(loss)(x), jax.grad(exact)(x), atol=2e-2)
+    np.testing.assert_allclose(along(loss), along(exact), atol=5e-2)
+    np.testing.assert_allclose(along(jax.grad(loss)), along(jax.grad(exact)), atol=0.1)
+    many = jax.vmap(jax.grad(loss))(jnp.stack([x, y]))
+    np.testing.assert_allclose(many[0], jax.grad(loss)(x), atol=1e-6)
+
+
+def test_products_of_integers_stay_as_they_are():
+    tokens = jnp.arange(9).reshape(3, 3)
+    np.testing.assert_array_equal(in_precision("bf16", jnp.matmul, tokens, tokens), tokens @ tokens)
+
+
 def test_float32_and_float64_stay_as_they_are():
     x = jax.random.normal(jax.random.key(0), (4, 4))
     for precision in ("float32", "float64"):
@@ -65,5 +83,5 @@ def test_what_cannot_be_rounded_is_refused():
             return Scanned(jax.random.normal(key, (7, sizes.outputs)))
 
     experiment = af.Experiment(BinaryOperation("x+y", modulus=7), Recurrent(), steps=3, precision="bf16")
-    with pytest.raises(ValueError, match="do not reach the matrix products inside 'scan'"):
+    with pytest.raises(ValueError, match="do not reach the products inside 'scan'"):
         af.sweep(experiment).run(display=silent)

@@ -17,6 +17,7 @@ from ._sampling import Batch
 
 
 BLOCK = 512  # examples; Power et al.'s batch, and large enough for matrix products to run at speed
+SMALL = 64  # examples that are not worth a loop
 
 Split = typing.Literal["train", "test"]
 Maker = Callable[..., Predict]
@@ -58,7 +59,7 @@ def mean_scores(predict: Predict, objective: AbstractObjective, data: Data, spli
         return Totals(*map(jnp.add, totals, block_totals(predict, objective, data, rows, valid)))
 
     zero = jnp.zeros(())
-    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity, BLOCK)
+    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity, block_size(capacity))
     return Totals(*(total / count for total in totals))
 
 
@@ -72,7 +73,17 @@ def full_gradient(
         rows, valid = _block_rows(data, split, index, count, capacity)
         return block_totals(maker(candidate, index), objective, data, rows, valid).loss / count
 
-    return _sum_of_gradients(loss, parameters, count, capacity, BLOCK)
+    return _sum_of_gradients(loss, parameters, count, capacity, block_size(capacity))
+
+
+def block_size(capacity: int) -> int:
+    """Examples of a block where at most `capacity` count.
+
+    A split is at most half of a small problem as a rule, and the other half need not be computed.
+    """
+    if capacity > BLOCK:
+        return BLOCK
+    return capacity if capacity <= SMALL else (capacity + 1) // 2
 
 
 def batch_gradient(
@@ -98,7 +109,8 @@ def _extent(data: Data, split: Split) -> tuple[Int[Array, ""], int]:
 
 
 def _block_rows(data: Data, split: Split, index: Int[Array, ""], count: Int[Array, ""], capacity: int):
-    positions = index * BLOCK + jnp.arange(min(BLOCK, capacity))
+    block = block_size(capacity)
+    positions = index * block + jnp.arange(block)
     valid = positions < count
     return rows_at(data, split, jnp.where(valid, positions, 0)), valid
 

@@ -1,8 +1,8 @@
 """Coarser matrix products: tf32 and bf16.
 
 Sums stay in float32, and so does everything that is no matrix product. Accelerators have units for such
-products. CPUs do not: there the operands are rounded to the same digits, which gives the same numbers at
-no gain in speed, so that the effect of a precision can be studied anywhere.
+products. CPUs do not: there the operands are rounded to as many digits, at no gain in speed, so that the
+effect of a precision can be studied anywhere.
 """
 
 import functools
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun, Literal
 from jaxtyping import Array, PyTree
 
@@ -65,14 +66,15 @@ def _evaluated(program: typing.Any, constants: list, arguments: list, mantissa: 
         if name == "dot_general":
             settings = {key: value for key, value in equation.params.items() if key != "out_sharding"}
             product = functools.partial(jax.lax.dot_general, **settings)
-            outputs = [_rounded_product(product, mantissa)(*inputs)]
+            floats = all(jnp.issubdtype(one.dtype, jnp.floating) for one in inputs)
+            outputs = [_rounded_product(product, *inputs, mantissa) if floats else product(*inputs)]
         elif name in ("jit", "pjit"):
             inner = equation.params["jaxpr"]
             outputs = _evaluated(inner.jaxpr, inner.consts, inputs, mantissa)
-        elif "dot_general" in str(equation):
+        elif "dot_general" in str(equation) or "conv_general_dilated" in str(equation):
             raise ValueError(
-                f"`precision` tf32 and bf16 do not reach the matrix products inside {name!r} on CPUs, "
-                "which the model uses: try float32."
+                f"`precision` tf32 and bf16 do not reach the products inside {name!r} on CPUs, which the "
+                "model uses: try float32."
             )
         else:
             # A program of this equation alone: how a primitive is bound differs between versions of JAX.
@@ -85,25 +87,15 @@ def _evaluated(program: typing.Any, constants: list, arguments: list, mantissa: 
     return [read(variable) for variable in program.outvars]
 
 
-def _rounded_product(
-    product: Callable[[Array, Array], Array], mantissa: int
-) -> Callable[[Array, Array], Array]:
-    """A bilinear product whose operands are rounded, forward and backward."""
+def _rounded_product(product: Callable[[Array, Array], Array], x: Array, y: Array, mantissa: int) -> Array:
+    """A product of rounded operands, whose cotangent is rounded before it meets them."""
 
-    def rounded(x: Array) -> Array:
-        return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=mantissa)
+    def rounded(value: Array) -> Array:
+        return jax.lax.reduce_precision(value, exponent_bits=8, mantissa_bits=mantissa)
 
-    @jax.custom_vjp
-    def call(x: Array, y: Array) -> Array:
-        return product(rounded(x), rounded(y))
+    def operand(value: Array) -> Array:  # rounded forward; what comes back is a sum, which is not
+        return value + jax.lax.stop_gradient(rounded(value) - value)
 
-    def forward(x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
-        operands = (rounded(x), rounded(y))
-        return product(*operands), operands
-
-    def backward(operands: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-        _, pull = jax.vjp(product, *operands)
-        return pull(rounded(cotangent))
-
-    call.defvjp(forward, backward)
-    return call
+    result = product(operand(x), operand(y))
+    # Forward the result itself, exactly; backward the rounding, which JAX takes for linear.
+    return rounded(result) + jax.lax.stop_gradient(result - rounded(result))

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
 from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
-from ._evaluation import batch_gradient, full_gradient
+from ._evaluation import batch_gradient, block_size, full_gradient
 from ._experiment import Experiment, probe_name, Seeds
 from ._moment import Moment
 from ._numbers import graft, split
@@ -247,9 +247,8 @@ class Program:
         size = jnp.minimum(self.experiment.batch, (data.train_count + 1) // 2)
         with jax.named_scope("sampling"):
             batch = batch_at(_key(recipe, "batches"), state.step, capacity, size, data.train_count)
-        # Where the training set bounds the batch, at most half of the shape is filled up to a fraction of
-        # one half, and the other half need not be computed.
-        block = capacity if capacity == self.experiment.batch else (capacity + 1) // 2
+        # A batch that the recipe bounds is full; one that the training set bounds may fill half of its shape.
+        block = capacity if capacity == self.experiment.batch else block_size(capacity)
         return batch_gradient(maker, at, bound.objective, data, batch, block)
 
     def _direction(self, bound, recipe, gradient, state) -> tuple[PyTree, PyTree]:
