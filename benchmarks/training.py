@@ -30,8 +30,8 @@ def measure() -> Table | None:
         "A model-step is one update of one run, all runs together. Ratios are medians over turns. The floor "
         "is the matrix products of a step (row lookups, shared prefixes and the answer position taken into "
         f"account) at the rate of large float32 products in the same run. PyTorch {torch.__version__} in one "
-        f"process with {torch.get_num_threads()} threads. The released version of Nanda et al. takes its loss "
-        "in float64, as theirs does; everything else is float32."
+        f"process with {torch.get_num_threads()} threads. The released version of Nanda et al. takes its "
+        "loss in float64, as theirs does; everything else is float32."
     )
     return Table("Training steps beside eager PyTorch", head, [_row(one) for one in found], found, (note,))
 
