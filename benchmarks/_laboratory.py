@@ -47,10 +47,10 @@ class Laboratory:
         return time.perf_counter() - began
 
 
-def training_seconds(planned: af.Sweep, store: str | None = None, resume_every: float = 15.0) -> float:
+def training_seconds(planned: af.Sweep, store: str | None = None) -> float:
     """Seconds of a sweep from its program being ready to its end."""
     seen: list[tuple[float, int]] = []
     watch = lambda progress: seen.append((time.perf_counter(), progress.programs))
-    planned.run(store, display=watch, resume_every=resume_every)
+    planned.run(store, display=watch)
     ready = next(moment for moment, programs in seen if programs)
     return seen[-1][0] - ready

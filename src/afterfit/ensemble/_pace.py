@@ -11,7 +11,7 @@ CALL_SECONDS = 0.7
 TURN_SECONDS = 0.05
 """How long a lane's turn should last at least where lanes take turns: its state is copied in and out."""
 
-FIRST_STEPS = 4
+FIRST_STEPS = 1  # records lie close together at first, and nobody knows yet what they cost
 LEAST_STRIDE = 16
 """Steps that lanes side by side take together at least, though one of them be due earlier."""
 
