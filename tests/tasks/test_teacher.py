@@ -31,6 +31,7 @@ def test_inputs_are_standard_normal_and_seeds_differ():
 def test_sizes_of_one_pool_share_examples_and_a_program():
     few, many = TeacherStudent(train=20).data(0), TeacherStudent(train=100).data(0)
     np.testing.assert_array_equal(few.inputs, many.inputs)
+    assert len(TeacherStudent(train=400).data(0).rows) == 500
     assert (int(few.train_count), int(many.train_count)) == (20, 100)
     sizes = af.sweep(
         af.Experiment(TeacherStudent(), af.models.MLP(hidden=(8,)), steps=5), {"task.train": [20, 50, 100]}
@@ -53,7 +54,7 @@ def test_an_answer_is_correct_where_its_mean_square_error_is_small():
     ("changes", "message"),
     [
         ({"train": 0}, "`train` must be a whole number of at least 1"),
-        ({"pool": 150}, "`pool` must be a whole number of at least 200"),
+        ({"pool": 150}, r"`pool` must be a whole number of at least 200 \(train \+ test\), got 150"),
         ({"hidden": (10, 0)}, "`hidden` must be a whole number of at least 1"),
         ({"activation": "sine"}, "`activation` must be tanh or relu, got 'sine'"),
     ],

@@ -6,6 +6,10 @@ import time
 import typing
 
 
+ROUNDS_TO_KNOW = 3
+"""Rounds of training before which a speed says little: the first ones are short and full of records."""
+
+
 @dataclasses.dataclass
 class Progress:
     """Where a sweep stands."""
@@ -21,6 +25,7 @@ class Progress:
     steps_per_second: float = 0.0  # model steps, all runs together
     programs: int = 0  # programs compiled
     compile_seconds: float = 0.0
+    rounds: int = 0  # of training
     phase: str = "preparing"
     train_accuracy: float = float("nan")  # median over active runs, last record
     test_accuracy: float = float("nan")
@@ -31,6 +36,7 @@ class Progress:
         self.phase = "training"
         self.active = active
         self.steps += steps
+        self.rounds += 1
         speed = steps / max(seconds, 1e-9)
         self.steps_per_second = 0.7 * self.steps_per_second + 0.3 * speed if self.steps_per_second else speed
 
@@ -105,7 +111,8 @@ def describe(progress: Progress) -> str:
         pieces.append(f"{progress.active} in training")
         pieces.append(f"{progress.steps_per_second:,.0f} steps/s")
         pieces.append(f"accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}")
-        pieces.append(f"{duration(progress.seconds_left)} left")
+        if progress.rounds > ROUNDS_TO_KNOW:
+            pieces.append(f"{duration(progress.seconds_left)} left")
     elif progress.phase == "done":
         pieces.append(f"{duration(time.monotonic() - progress.started)} in all")
         pieces.append(f"{progress.programs} program{'s' * (progress.programs != 1)} compiled")

@@ -20,13 +20,15 @@ def find_figures(name: str) -> tuple[Study, Sequence[Figure]]:
 
     **Raises:** `ValueError` with the nearest name.
     """
-    paper, _, wanted = name.partition("/")
+    paper, slash, wanted = name.partition("/")
     if paper not in _STUDIES:
         raise ValueError(f"unknown paper {paper!r}{nearest(paper, _STUDIES)}")
     study = studies()[paper]
-    if not wanted:
+    if not slash:
         return study, study.figures
     known = {figure.name: figure for figure in study.figures}
     if wanted not in known:
-        raise ValueError(f"unknown figure {wanted!r} of {paper}{nearest(wanted, known)}")
+        raise ValueError(
+            f"unknown figure {wanted!r} of {paper}{nearest(wanted, known)} (afterfit list figures names them)"
+        )
     return study, (known[wanted],)

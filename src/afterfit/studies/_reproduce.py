@@ -148,13 +148,18 @@ def _read(folder: pathlib.Path, study: Study, scale: Scale) -> list[dict[str, ty
             )
         return []
     told = _parsed(folder / PROVENANCE, way_out)
+    if not isinstance(told, dict) or not isinstance(told.get("figures"), dict):
+        raise ValueError(f"{folder / PROVENANCE} is damaged (it names no figures): {way_out}.")
     found = (told.get("study"), told.get("scale"), told.get("results_version"))
     if found != (study.name, scale, RESULTS_VERSION):
         raise ValueError(
             f"{folder} holds {found[0]} at scale {found[1]} of results version {found[2]}, but this is "
             f"{study.name} at scale {scale} of version {RESULTS_VERSION}: {way_out}."
         )
-    return _parsed(folder / VERDICTS, way_out) if (folder / VERDICTS).exists() else []
+    rows = _parsed(folder / VERDICTS, way_out) if (folder / VERDICTS).exists() else []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "figure" in row for row in rows):
+        raise ValueError(f"{folder / VERDICTS} is damaged (it is no list of verdicts): {way_out}.")
+    return rows
 
 
 def _parsed(file: pathlib.Path, way_out: str) -> typing.Any:

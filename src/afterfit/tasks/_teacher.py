@@ -25,7 +25,8 @@ class TeacherStudent(AbstractTask):
     - `inputs`, `hidden`, `outputs`: the teacher's widths.
     - `activation`: of the teacher, "tanh" or "relu".
     - `train`, `test`: how many examples.
-    - `pool`: room for so many examples; tasks that share it share one compiled program.
+    - `pool`: room for so many examples, by default 200 or as many as there are if these are more; tasks
+        that share it share one compiled program.
     - `objective`: how answers are scored.
 
     Raises a `ValueError` that names the field at fault.
@@ -44,7 +45,7 @@ class TeacherStudent(AbstractTask):
     activation: str = "tanh"
     train: int = 100
     test: int = 100
-    pool: int = 200
+    pool: int | None = None
     objective: AbstractObjective = dataclasses.field(
         default=MeanSquaredError(tolerance=0.001**0.5), metadata={"room": "afterfit.tasks"}
     )
@@ -52,7 +53,8 @@ class TeacherStudent(AbstractTask):
     def __post_init__(self):
         for field in ("inputs", "outputs", "train", "test"):
             check_whole(field, getattr(self, field), least=1)
-        check_whole("pool", self.pool, least=self.train + self.test)
+        if self.pool is not None:
+            check_whole("pool", self.pool, least=self.train + self.test, reason=" (train + test)")
         for width in self.hidden:
             check_whole("hidden", width, least=1)
         if self.activation not in _ACTIVATIONS:
@@ -61,16 +63,17 @@ class TeacherStudent(AbstractTask):
     @property
     def title(self) -> str:
         widths = (self.inputs, *self.hidden, self.outputs)
-        return f"a teacher {'-'.join(map(str, widths))}, {self.train} examples"
+        return f"a teacher {'-'.join(map(str, widths))}"
 
     def data(self, seed: int) -> Data:
         """Examples of the teacher that `seed` draws."""
         teacher, examples = np.random.SeedSequence((seed, 0x7EAC4E6)).spawn(2)
-        inputs = np.random.default_rng(examples).normal(size=(self.pool, self.inputs))
+        pool = max(200, self.train + self.test) if self.pool is None else self.pool
+        inputs = np.random.default_rng(examples).normal(size=(pool, self.inputs))
         return Data(
             inputs=inputs.astype(np.float32),
             targets=self._answers(inputs, np.random.default_rng(teacher)).astype(np.float32),
-            rows=np.arange(self.pool, dtype=np.int32),
+            rows=np.arange(pool, dtype=np.int32),
             train_count=np.asarray(self.train, np.int32),
             test_count=np.asarray(self.test, np.int32),
             outputs=self.outputs,

@@ -21,8 +21,9 @@ class Experiment:
     - `task`: what is learned.
     - `model`: what learns.
     - `optimiser`: how parameters move.
-    - `batch`: examples in a step, never more than half of the training set (Power et al. 2022,
-      appendix A.1.2); `None` takes the full training set.
+    - `batch`: examples in a step; half of the training set where that is fewer (Power et al. 2022,
+      appendix A.1.2: the smaller of the two), so larger values change nothing. `None` takes the full
+      training set.
     - `steps`: how many updates.
 
     **Other fields:**
