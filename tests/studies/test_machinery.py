@@ -255,8 +255,19 @@ def _edit(file, **changes):
         ),
         (lambda folder: (folder / "provenance.json").write_text("{"), {}, "provenance.json is damaged"),
         (lambda folder: (folder / "verdicts.json").write_text("["), {}, "verdicts.json is damaged"),
+        (lambda folder: (folder / "verdicts.json").write_text('["x", 3]'), {}, "is no list of verdicts"),
+        (lambda folder: (folder / "provenance.json").write_text("[]"), {}, "it names no figures"),
     ],
-    ids=["scale", "study", "results version", "no provenance", "damaged provenance", "damaged verdicts"],
+    ids=[
+        "scale",
+        "study",
+        "results version",
+        "no provenance",
+        "damaged provenance",
+        "damaged verdicts",
+        "foreign verdicts",
+        "foreign provenance",
+    ],
 )
 def test_a_folder_of_something_else_is_refused_before_anything_is_trained(
     spoil, options, message, again, tmp_path
