@@ -145,7 +145,7 @@ class Sweep:
         **Other arguments:**
 
         - `display`: shown the progress; by default a line on the terminal.
-        - `resume_every`: seconds between resume points; more where one costs over 4% of that.
+        - `resume_every`: seconds between resume points; more where one costs over a sixtieth of that.
         - `layout`: of lanes on devices; by default chosen for this machine.
 
         **Returns:** an `xarray.Dataset`; dims are the axes and `step`, variables the measures.
