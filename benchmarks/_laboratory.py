@@ -2,27 +2,22 @@
 
 import time
 
-import jax
 import numpy as np
 
 import afterfit as af
-from afterfit.ensemble._engine import Engine, Legs
+from afterfit.ensemble._engine import Engine, Layout, Legs
 from afterfit.ensemble._machine import layout_for, prepare
-from afterfit.ensemble._pack import packs
+from afterfit.ensemble._pack import packs, tree_bytes
 
 
 class Laboratory:
     """Runs that differ in their seeds, in training."""
 
-    def __init__(self, experiment: af.Experiment, runs: int, *, seeds_from: int = 0):
+    def __init__(self, experiment: af.Experiment, runs: int):
         prepare()
-        all_runs = af.sweep(experiment, {"seed": range(seeds_from, seeds_from + runs)}).runs
+        all_runs = af.sweep(experiment, {"seed": range(runs)}).runs
         (pack,) = packs(all_runs)
-        state, _ = Engine.shapes(pack)
-        self.lane_bytes = sum(
-            int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)
-        )
-        self.layout = layout_for(runs, self.lane_bytes, 1 << 10)
+        self.lane_bytes, self.layout = lanes_of(experiment, runs)
         began = time.perf_counter()
         self.engine = Engine(pack, self.layout)
         self.compile_seconds = time.perf_counter() - began
@@ -45,6 +40,13 @@ class Laboratory:
         self.engine.advance(Legs(fresh, until, np.zeros(shape, bool)))
         self.at += steps
         return time.perf_counter() - began
+
+
+def lanes_of(experiment: af.Experiment, runs: int) -> tuple[int, Layout]:
+    """Bytes of a lane's state, and how this machine lays out so many runs."""
+    (pack,) = packs(af.sweep(experiment).runs)
+    state, record = (tree_bytes(shapes) for shapes in Engine.shapes(pack))
+    return state, layout_for(runs, state, record)
 
 
 def training_seconds(planned: af.Sweep, store: str | None = None) -> float:

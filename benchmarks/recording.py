@@ -13,19 +13,14 @@ import time
 import afterfit as af
 from afterfit.ensemble import Progress, Terminal
 
+from ._cases import TEACHER_STUDENT
 from ._laboratory import training_seconds
 from ._table import duration, Table
 
 
-STEPS, ROUNDS = 10_000, 2
+STEPS, ROUNDS = TEACHER_STUDENT.steps, 2
 PROBES = (af.probes.layer_norms, af.probes.gradient_norm, af.probes.distance_from_initial)
 
-TEACHER = af.Experiment(
-    af.tasks.TeacherStudent(),
-    af.models.MLP(hidden=(100, 100), activation="tanh"),
-    af.AdamW(3e-4, 0.1, warmup=0),
-    steps=STEPS,
-)
 MODULAR = af.Experiment(
     af.tasks.BinaryOperation("x+y", modulus=31, fraction=0.5),
     af.models.MLP(hidden=(128,), output_bias=False),
@@ -37,7 +32,10 @@ MODULAR = af.Experiment(
 def measure() -> Table:
     """Both experiments."""
     rows, figures = [], []
-    for name, experiment, runs in (("teacher-student", TEACHER, 32), ("modular MLP, p = 31", MODULAR, 8)):
+    for name, experiment, runs in (
+        ("teacher-student", TEACHER_STUDENT, 32),
+        ("modular MLP, p = 31", MODULAR, 8),
+    ):
         versions = {
             "bare": (dataclasses.replace(experiment, record=af.At((STEPS,))), False),
             "records and store": (experiment, True),

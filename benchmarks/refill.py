@@ -1,24 +1,21 @@
 """A sweep whose runs end at very different times: how much of the devices' time is spent on training."""
 
+import dataclasses
+
 import numpy as np
 
 import afterfit as af
-from afterfit.ensemble._machine import layout_for
 
-from ._laboratory import training_seconds
+from ._cases import TEACHER_STUDENT
+from ._laboratory import lanes_of, training_seconds
 from ._table import Table
 
 
 def measure() -> Table:
-    """256 runs of 100 to 10,000 steps beside 256 runs of equal length with as many steps in all."""
+    """256 runs of 100 to 5,077 steps beside 256 runs of equal length with as many steps in all."""
     lengths = np.unique(np.geomspace(100, 10_000, 300).astype(int))[:256].tolist()
     equal = int(np.mean(lengths))
-    base = af.Experiment(
-        af.tasks.TeacherStudent(),
-        af.models.MLP(hidden=(100, 100), activation="tanh"),
-        af.AdamW(3e-4, 0.1, warmup=0),
-        record=af.At((0,)),
-    )
+    base = dataclasses.replace(TEACHER_STUDENT, record=af.At((0,)))
     sweeps = {
         "equal": af.sweep(base, {"steps": [equal], "seed": range(len(lengths))}),
         "unequal": af.sweep(base, {"steps": lengths}),
@@ -38,7 +35,7 @@ def measure() -> Table:
         ),
     ]
     head = ("sweep", "model-steps a second, start to end", "of the even sweep's")
-    width = layout_for(len(lengths), 1 << 17, 1 << 10).width
+    width = lanes_of(base, len(lengths))[1].width
     note = (
         f"At most {width} lanes at a time; the longest run alone is {max(lengths) / sum(lengths):.1%} of all "
         "steps. Shorter runs are first, so the end is as uneven as it can be."

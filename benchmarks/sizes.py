@@ -2,24 +2,17 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 
 import afterfit as af
-from afterfit.ensemble._engine import Engine
-from afterfit.ensemble._machine import layout_for
-from afterfit.ensemble._pack import packs
 
-from ._laboratory import training_seconds
+from ._cases import TEACHER_STUDENT
+from ._laboratory import lanes_of, training_seconds
 from ._table import Table
 
 
-EXPERIMENT = af.Experiment(
-    af.tasks.TeacherStudent(),
-    af.models.MLP(hidden=(100, 100), activation="tanh"),
-    af.AdamW(3e-4, 0.1, warmup=0),
-    record=af.At((0,)),  # the cost of records is another table's
-)
+# The cost of records is another table's.
+EXPERIMENT = dataclasses.replace(TEACHER_STUDENT, record=af.At((0,)))
 SIZES = (1, 4, 16, 64, 256, 1024)
 TURNS = 2
 
@@ -33,16 +26,11 @@ def measure() -> Table:
         speed = max(size * steps / training_seconds(planned) for _ in range(TURNS))
         figures.append({"runs": size, "steps": steps, "speed": speed})
         rows.append((f"{size:,}", f"{steps:,}", f"{speed:,.0f}"))
-    state, record = Engine.shapes(packs(af.sweep(EXPERIMENT).runs)[0])
-    lane, one = _bytes(state), _bytes(record)
-    layout = layout_for(SIZES[-1], lane, one)
+    lane_bytes, layout = lanes_of(EXPERIMENT, SIZES[-1])
     note = (
-        f"A lane's state takes {lane / 1e6:.2f} MB. On this machine {layout.width} lanes exist at a time and "
-        "are refilled as runs end, so the memory of training does not grow with the sweep; its records do."
+        f"A lane's state takes {lane_bytes / 1e6:.2f} MB. On this machine {layout.width} lanes exist at a "
+        "time and are refilled as runs end, so the memory of training does not grow with the sweep; its "
+        "records do."
     )
     head = ("runs", "steps of each", "model-steps a second")
     return Table("Cost against size, teacher-student 5-100-100-5", head, rows, figures, (note,))
-
-
-def _bytes(tree: object) -> int:
-    return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import xarray
 
-from afterfit.ensemble import silent
-from afterfit.studies import reproduce, Results
-from afterfit.studies.power2022 import fig1_centre, STUDY
+from afterfit.studies import Results
+from afterfit.studies.power2022 import fig1_centre
 
 
 CLAIMS = {claim.name: claim for claim in fig1_centre.CLAIMS}
@@ -180,15 +179,7 @@ def test_one_seed_has_no_interval_but_for_slopes():
     assert found["slower with less data"].verdict == "holds"
 
 
-def test_smoke(tmp_path):
-    rows = reproduce(
-        STUDY,
-        [fig1_centre.FIGURE],
-        "smoke",
-        store=tmp_path / "store",
-        output=tmp_path / "out",
-        display=silent,
-        tell=lambda line: None,
-    )
+def test_smoke(reproduced, tmp_path):
+    rows = reproduced(fig1_centre.FIGURE)
     assert [row["verdict"] for row in rows] == ["undecided"] * len(CLAIMS)
     assert len((tmp_path / "out" / "fig1-centre.csv").read_text().splitlines()) == 1 + 2

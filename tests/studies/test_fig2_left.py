@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import xarray
 
-from afterfit.ensemble import silent
 from afterfit.ensemble._pack import packs
-from afterfit.studies import reproduce, Results
-from afterfit.studies.power2022 import fig2_left, STUDY
+from afterfit.studies import Results
+from afterfit.studies.power2022 import fig2_left
 from afterfit.studies.power2022.fig2_left import (
     AXIS,
     DROPOUT,
@@ -197,16 +196,8 @@ def test_the_sizes_of_each_scale():
 
 
 @pytest.mark.slow  # five programs to compile; quick once they are in the cache
-def test_smoke(tmp_path):
-    verdicts = reproduce(
-        STUDY,
-        [fig2_left.FIGURE],
-        "smoke",
-        store=tmp_path / "store",
-        output=tmp_path / "out",
-        display=silent,
-        tell=lambda text: None,
-    )
+def test_smoke(reproduced, tmp_path):
+    verdicts = reproduced(fig2_left.FIGURE)
     assert [row["verdict"] for row in verdicts] == ["undecided"] * len(CLAIMS)
     assert (tmp_path / "out" / "fig2-left.svg").stat().st_size > 10_000
     assert len((tmp_path / "out" / "fig2-left.csv").read_text().splitlines()) == 1 + 9

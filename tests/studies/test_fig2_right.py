@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import xarray
 
-from afterfit.ensemble import silent
 from afterfit.ensemble._pack import packs
-from afterfit.studies import reproduce, Results
-from afterfit.studies.power2022 import fig2_left, fig2_right, STUDY
+from afterfit.studies import Results
+from afterfit.studies.power2022 import fig2_left, fig2_right
 from afterfit.studies.power2022.fig2_right import (
     ADD,
     ADD_BELOW,
@@ -194,16 +193,8 @@ def test_multiplication_is_addition_under_logarithms(scale):
     assert one.symbols == other.symbols and one.train_count == other.train_count
 
 
-def test_smoke(tmp_path):
-    verdicts = reproduce(
-        STUDY,
-        [fig2_right.FIGURE],
-        "smoke",
-        store=tmp_path / "store",
-        output=tmp_path / "out",
-        display=silent,
-        tell=lambda text: None,
-    )
+def test_smoke(reproduced, tmp_path):
+    verdicts = reproduced(fig2_right.FIGURE)
     assert [row["verdict"] for row in verdicts] == ["undecided"] * len(CLAIMS)
     assert (tmp_path / "out" / "fig2-right.svg").stat().st_size > 10_000
     assert len((tmp_path / "out" / "fig2-right.csv").read_text().splitlines()) == 1 + 10

@@ -8,10 +8,9 @@ import pytest
 import xarray
 from hypothesis import given, strategies as st
 
-from afterfit.ensemble import silent
 from afterfit.statistics import Verdict
-from afterfit.studies import reproduce, Results
-from afterfit.studies.power2022 import fig1_left, fig4, STUDY
+from afterfit.studies import Results
+from afterfit.studies.power2022 import fig1_left, fig4
 from afterfit.training import LogSpaced
 
 
@@ -185,16 +184,8 @@ def test_it_rests_on_the_runs_of_figure_1():
         }
 
 
-def test_smoke(tmp_path):
-    rows = reproduce(
-        STUDY,
-        [fig4.FIGURE],
-        "smoke",
-        store=tmp_path / "store",
-        output=tmp_path / "out",
-        display=silent,
-        tell=lambda line: None,
-    )
+def test_smoke(reproduced, tmp_path):
+    rows = reproduced(fig4.FIGURE)
     assert [row["verdict"] for row in rows] == ["undecided"] * len(CLAIMS)
     assert {file.name for file in (tmp_path / "out").glob("fig4.*")} == {"fig4.svg", "fig4.png", "fig4.csv"}
     assert len((tmp_path / "out" / "fig4.csv").read_text().splitlines()) == 1 + 4

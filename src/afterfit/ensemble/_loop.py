@@ -13,7 +13,7 @@ from ._engine import Engine, Layout, Legs, Outcome
 from ._interruption import uninterrupted
 from ._machine import free_memory, layout_for
 from ._pace import Pace
-from ._pack import by_path, Pack
+from ._pack import by_path, Pack, tree_bytes
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._seat import Leg, Seat
@@ -39,7 +39,7 @@ class Trainer:
         with self._precision():
             template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
-            self._build(layout or layout_for(len(pack.runs), _bytes(template), _bytes(record)))
+            self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
 
     def run(self) -> None:
         """Trains to the end, or until interrupted: then a resume point is left behind."""
@@ -257,7 +257,3 @@ def _as_state(template: State, point: LiveRun) -> State:
         point.state[jax.tree_util.keystr(path)] for path, _ in jax.tree_util.tree_leaves_with_path(template)
     ]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
-
-
-def _bytes(shapes: object) -> int:
-    return sum(int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(shapes))

@@ -103,3 +103,8 @@ Paths = dict[str, typing.Any]
 def by_path(tree: PyTree) -> Paths:
     """The leaves of a tree by their paths, e.g. `.blocks[0].attention.query`."""
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def tree_bytes(shapes: PyTree) -> int:
+    """Bytes that arrays of these shapes take."""
+    return sum(int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(shapes))

@@ -68,11 +68,7 @@ class Run:
             ]
             trained = jax.tree.unflatten(jax.tree.structure(state.parameters), leaves)
             state = dataclasses.replace(state, parameters=trained, step=jnp.asarray(step, jnp.int32))
-            measured = (
-                self.experiment
-                if precision is None
-                else dataclasses.replace(self.experiment, precision=precision)
-            )
+            measured = dataclasses.replace(self.experiment, precision=precision or self.experiment.precision)
             maker = _Revived(_Structure(measured), numbers, data, state)
             # NumPy's scalars, which can be hashed: the objective becomes part of a compiled program.
             moment = dataclasses.replace(program.moment(recipe, data, state), maker=maker)

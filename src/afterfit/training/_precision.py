@@ -40,21 +40,18 @@ def in_precision(precision: str, function: Callable[..., Array], *arguments: PyT
         with jax.default_matmul_precision(_ON_ACCELERATORS[precision]):
             return function(*arguments)
     if precision in _MANTISSA:
-        return _with_rounded_products(function, _MANTISSA[precision])(*arguments)
+        return _rounded(function, _MANTISSA[precision], arguments)
     return function(*arguments)
 
 
-def _with_rounded_products(function: Callable[..., Array], mantissa: int) -> Callable[..., Array]:
-    def wrapped(*arguments: PyTree) -> Array:
-        arrays, rest = eqx.partition(arguments, eqx.is_array)
-        leaves, tree = jax.tree.flatten(arrays)
-        program = jax.make_jaxpr(lambda *new: function(*eqx.combine(jax.tree.unflatten(tree, new), rest)))(
-            *leaves
-        )
-        (value,) = _evaluated(program.jaxpr, program.consts, leaves, mantissa)
-        return value
-
-    return wrapped
+def _rounded(function: Callable[..., Array], mantissa: int, arguments: tuple[PyTree, ...]) -> Array:
+    """A function's value with the operands of all its matrix products rounded."""
+    arrays, rest = eqx.partition(arguments, eqx.is_array)
+    leaves, tree = jax.tree.flatten(arrays)
+    call = lambda *new: function(*eqx.combine(jax.tree.unflatten(tree, new), rest))
+    program = jax.make_jaxpr(call)(*leaves)
+    (value,) = _evaluated(program.jaxpr, program.consts, leaves, mantissa)
+    return value
 
 
 def _evaluated(program: typing.Any, constants: list, arguments: list, mantissa: int) -> list:
