@@ -49,13 +49,11 @@ def networks(scale: Scale, fraction: float, count: int) -> Sweep:
 # --- measures ---------------------------------------------------------------------------------------
 
 PHI, PHI_FULL = "phi in 10 dimensions", "phi in the full space"
-PHI_FULL_HALF = "phi in the full space, half box"
 
 _MEASURES: dict[str, Callable[[Moment], typing.Any]] = {
-    # Keskar et al. 2017: 10 dimensions and boxes of 1e-3 and 5e-4; averages over 5 subspaces are our choice.
+    # Keskar et al. 2017: 10 dimensions and a box of 1e-3; averages over 5 subspaces are our choice.
     PHI: lambda moment: keskar_sharpness(moment.cast("float64"), dimension=10, draws=5),
     PHI_FULL: lambda moment: keskar_sharpness(moment.cast("float64"), dimension=None),
-    PHI_FULL_HALF: lambda moment: keskar_sharpness(moment.cast("float64"), dimension=None, radius=5e-4),
     "top eigenvalue": eqx.filter_jit(TopEigenvalue()),
     "Hessian trace": eqx.filter_jit(lambda moment: HessianTrace()(moment)["mean"]),
     "Fisher trace": eqx.filter_jit(lambda moment: FisherTrace()(moment)["mean"]),

@@ -49,7 +49,7 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     if scale == "paper":  # appendix A.4; optimiser and budget as by default, the grid is ours
         base, seeds = permutations(scale, "x.y", 0.5, probes=(group_scores,)), [0, 1, 2]
         return {f"{k} outliers": _sweep(base, [k], _with_room(k), seeds) for k in OUTLIERS[scale]}
-    base, seeds = residues(scale, "x+y", 0.7, steps=10_000, probes=(group_scores,)), [0, 1]  # our choice
+    base, seeds = residues(scale, "x+y", 0.7, steps=8000, probes=(group_scores,)), [0, 1]  # our choice
     if scale == "smoke":
         tiny = Transformer(layers=1, width=16, heads=4)
         base = dataclasses.replace(base, model=tiny, steps=40)

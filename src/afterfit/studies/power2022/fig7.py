@@ -33,7 +33,6 @@ from ._flatness import (
     permutation_p,
     PHI,
     PHI_FULL,
-    PHI_FULL_HALF,
     rank_correlation,
     shares,
     step_of_half,
@@ -257,9 +256,7 @@ def chart(results: Results) -> typing.Any:
 def table(results: Results) -> list[dict[str, typing.Any]]:
     """Each network at the step of comparison."""
     here = compared(results)
-    columns = {
-        measure: sharpness(results, measure) for measure in (PHI, PHI_FULL, PHI_FULL_HALF, "training loss")
-    }
+    columns = {measure: sharpness(results, measure) for measure in (PHI, PHI_FULL, "training loss")}
     names = results["networks"][AXIS].values.tolist()
     return [
         {

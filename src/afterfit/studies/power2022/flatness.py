@@ -27,7 +27,6 @@ from ._flatness import (
     MEASURES,
     networks,
     permutation_p,
-    PHI_FULL_HALF,
     rank_correlation,
     shares,
 )
@@ -45,11 +44,10 @@ COUNT = {
     "laptop": {0.7: 14, 0.6: 6, 0.85: 6},
     "paper": {0.6: 20, 0.7: 20, 0.8: 20},
 }
-COMPARED = tuple(measure for measure in MEASURES if measure != PHI_FULL_HALF)
 # Validation accuracy of a network that has generalised; in miniature few get to 99% within the budget.
 GENERALISED = {"smoke": 0.5, "laptop": 0.5, "paper": 0.95}
 EARLY = 0.5  # what a tenth of the networks may have when all are measured
-LEAST, SIGNIFICANT = 0.4, 0.05 / len(COMPARED)  # all measures are tried, so each must pass for all of them
+LEAST, SIGNIFICANT = 0.4, 0.05 / len(MEASURES)  # all measures are tried, so each must pass for all of them
 
 
 def sweeps(scale: Scale) -> dict[str, Sweep]:
@@ -108,7 +106,7 @@ def predicts(results: Results, measure: str) -> Judgement:
     pooled = rank_correlation(value, known.time, np.zeros_like(known.group))
     note = (
         f"at step {known.step:,}, {late} of {runs} networks never generalise; p = {p:.2g}; pooled over "
-        f"fractions {pooled:.2f}; needed: {LEAST} and p < {SIGNIFICANT:.2g} ({len(COMPARED)} tests)"
+        f"fractions {pooled:.2f}; needed: {LEAST} and p < {SIGNIFICANT:.2g} ({len(MEASURES)} tests)"
     )
     judged = judge(
         correlation, bootstrap(rank_correlation, *sample), least=LEAST, note=note, seeds=seeds, runs=runs
@@ -135,7 +133,7 @@ CLAIMS = tuple(
         "open",
         functools.partial(predicts, measure=measure),
     )
-    for measure in COMPARED
+    for measure in MEASURES
 )
 
 
@@ -146,7 +144,7 @@ def chart(results: Results) -> typing.Any:
     """Rank correlations with their intervals; and the measure that predicts best, network by network."""
     known = predicted(results)
     figure, ((left, right),) = panels(1, 2, width=4.0, height=3.0)
-    found = {measure: _summary(known, values(results, measure)) for measure in COMPARED}
+    found = {measure: _summary(known, values(results, measure)) for measure in MEASURES}
     for place, (correlation, interval, p) in enumerate(found.values()):
         if interval is not None and np.isfinite(interval).all():
             left.plot(interval, [place, place], color=COLOURS[0], linewidth=1.2)
@@ -185,7 +183,7 @@ def _summary(
 def table(results: Results) -> list[dict[str, typing.Any]]:
     """Each network: its fraction, when it generalised, and its measures."""
     known = predicted(results)
-    columns = {measure: values(results, measure) for measure in COMPARED}
+    columns = {measure: values(results, measure) for measure in MEASURES}
     names = list(results.sweeps)
     return [
         {
