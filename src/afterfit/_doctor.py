@@ -3,15 +3,10 @@
 import importlib.metadata
 import importlib.util
 import os
-import pathlib
 import platform
+from collections.abc import Iterator
 
 
-_DATA = {
-    "MNIST": ("mnist", ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")),
-    "QM9": ("qm9", ("qm9.csv.gz", "qm9_sample.csv.gz")),
-    "IMDb": ("imdb", ("imdb.csv.gz", "imdb_sample.csv.gz")),
-}
 _EXTRAS = {"molecules": "rdkit", "cluster": "distributed"}
 
 
@@ -41,10 +36,25 @@ def doctor() -> str:
     for extra, module in _EXTRAS.items():
         found = importlib.util.find_spec(module) is not None
         lines.append(f"{extra}: " + ("found" if found else f'missing; pip install "afterfit[{extra}]"'))
-    folder = pathlib.Path(os.environ.get("AFTERFIT_DATA") or cache_folder() / "data")
-    lines.append(f"data sets in {folder}:")
-    for title, (subfolder, names) in _DATA.items():
-        found = [name for name in names if (folder / subfolder / name).exists()]
-        wanted = f"missing; put {names[0]} into {folder / subfolder}"
-        lines.append(f"  {title}: " + (", ".join(found) if found else wanted))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_data_sets()])
+
+
+def _data_sets() -> Iterator[str]:
+    """Which files the tasks would read; what they could download is not downloaded."""
+    from .tasks._files import data_folders, look_for_file
+    from .tasks._images import mnist_names
+    from .tasks._properties import QM9_NAMES
+    from .tasks._reviews import IMDB_NAMES
+
+    yield "data sets:" if os.environ.get("AFTERFIT_DATA") else "data sets (AFTERFIT_DATA is not set):"
+    for title, folder, names in (
+        ("MNIST, 60,000 training images", "mnist", mnist_names("train", "images")),
+        ("MNIST, their labels", "mnist", mnist_names("train", "labels")),
+        ("MNIST, 10,000 test images", "mnist", mnist_names("t10k", "images")),
+        ("MNIST, their labels", "mnist", mnist_names("t10k", "labels")),
+        ("QM9", "qm9", QM9_NAMES),
+        ("IMDb", "imdb", IMDB_NAMES),
+    ):
+        found = look_for_file(folder, names)
+        missing = f"missing; put {names[0]} into {data_folders(folder)[0]}"
+        yield f"  {title}: {missing if found is None else found}"

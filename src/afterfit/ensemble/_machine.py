@@ -7,6 +7,7 @@ import typing
 
 import jax
 
+from .._folders import cache_folder
 from ._engine import Layout
 
 
@@ -19,14 +20,6 @@ SMALL = 1 << 18  # bytes of a lane
 MOST_LANES = 4096
 MOST_LEGS = 64
 MOST_RECORDED = 1 << 25  # bytes of the records of one call
-
-
-def cache_folder() -> pathlib.Path:
-    """Where compiled programs and downloaded data go: `AFTERFIT_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get("AFTERFIT_CACHE")
-    if chosen:
-        return pathlib.Path(chosen)
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "afterfit"
 
 
 def prepare() -> None:

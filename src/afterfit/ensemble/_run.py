@@ -27,7 +27,9 @@ class Run:
     @functools.cached_property
     def recipe(self) -> dict[str, typing.Any]:
         """The complete recipe as plain data."""
-        return {**to_plain(self.experiment), "seeds": dataclasses.asdict(self.seeds)}
+        digest = self.experiment.task.digest
+        files = {} if digest is None else {"files": digest}
+        return {**to_plain(self.experiment), **files, "seeds": dataclasses.asdict(self.seeds)}
 
     @functools.cached_property
     def id(self) -> str:

@@ -1,5 +1,6 @@
 """What is learned."""
 
+from ._addition import Addition as Addition, NearestTemplate as NearestTemplate
 from ._algebra import operations as operations
 from ._binary import BinaryOperation as BinaryOperation, PermutationOperation as PermutationOperation
 from ._data import (
@@ -14,5 +15,13 @@ from ._data import (
     Sizes as Sizes,
 )
 from ._equations import split_equations as split_equations
+from ._files import DataError as DataError, find_file as find_file, Official as Official
+from ._images import Digits as Digits, LinearRepresentation as LinearRepresentation, MNIST as MNIST
+from ._molecules import GeneratedMolecules as GeneratedMolecules, QM9 as QM9
+from ._reviews import (
+    BinaryCrossEntropy as BinaryCrossEntropy,
+    GeneratedReviews as GeneratedReviews,
+    Reviews as Reviews,
+)
 from ._table import TableTask as TableTask
 from ._teacher import TeacherStudent as TeacherStudent

@@ -101,6 +101,14 @@ class AbstractTask(abc.ABC):
         return type(self).__name__
 
     @property
+    def digest(self) -> str | None:
+        """Of the files that the data are read from, where the fields do not settle what these hold.
+
+        It is part of the identity of a run: other files, other results.
+        """
+        return None
+
+    @property
     @abc.abstractmethod
     def objective(self) -> AbstractObjective:
         """How answers are scored."""

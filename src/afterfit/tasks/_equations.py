@@ -56,7 +56,7 @@ def split_equations(
     equations = np.flatnonzero(targets >= 0)
     train_count = training_count(equations.size, fraction)
 
-    order = equations[_random_order(seed, "split", equations.size)]
+    order = equations[random_order(seed, "split", equations.size)]
     rows = np.full(targets.size, order[0], dtype=np.int32)
     rows[: order.size] = order
     train = np.zeros(targets.size, dtype=bool)
@@ -131,7 +131,7 @@ def _draw_outliers(
     train: Int[np.ndarray, " train"], count: int, seed: int
 ) -> tuple[Int[np.ndarray, " count"], Int[np.ndarray, " count"]]:
     # Outliers from the front and donors from the back: more outliers keep the earlier ones as they are.
-    order = _random_order(seed, "outliers", train.size)
+    order = random_order(seed, "outliers", train.size)
     falsified = order[:count]
     if 2 * count <= train.size:
         donors = order[::-1][:count]
@@ -141,7 +141,8 @@ def _draw_outliers(
     return train[falsified], train[donors]
 
 
-def _random_order(seed: int, purpose: str, count: int) -> Int[np.ndarray, " count"]:
+def random_order(seed: int, purpose: str, count: int) -> Int[np.ndarray, " count"]:
+    """A permutation that a seed draws for a purpose."""
     # 64-bit words do not tie, so the order is the same whichever way a machine sorts.
     return np.argsort(_random_words(seed, purpose, count))
 
