@@ -9,6 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from . import (
+        landscape as landscape,
         models as models,
         probes as probes,
         report as report,
@@ -42,7 +43,7 @@ if typing.TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("models", "probes", "report", "statistics", "store", "tasks", "training", "ensemble")
+_ROOMS = ("landscape", "models", "probes", "report", "statistics", "store", "tasks", "training", "ensemble")
 _HOMES = {
     **dict.fromkeys(("read_recipe", "Sweep", "sweep", "write_recipe"), "ensemble"),
     **dict.fromkeys(("grokking_time", "median_time"), "statistics"),

@@ -121,6 +121,41 @@ def test_constant_norm_over_many_steps():
     assert np.abs(path[-1].parameters.weight - path[0].parameters.weight).max() > 0.1
 
 
+def test_constant_norm_at_any_target_from_the_start_on():
+    path = states(af.AdamW(0.05, warmup=0), 30, constraint=af.ConstantNorm(norm=7.0))
+    for state in (path[0], path[1], path[-1]):
+        assert np.sqrt(sum((leaf**2).sum() for leaf in pair(state))) == pytest.approx(7.0, rel=1e-13)
+
+
+@pytest.mark.parametrize("norm", [None, 7.0])
+def test_constant_norm_of_each_layer(norm):
+    free = states(af.AdamW(0.05, warmup=0), 0)[0]
+    path = states(af.AdamW(0.05, warmup=0), 30, constraint=af.ConstantNorm(norm, per_layer=True))
+    whole = np.sqrt(sum((leaf**2).sum() for leaf in pair(free)))
+    for first, last in zip(pair(free), pair(path[-1]), strict=True):
+        kept = np.linalg.norm(first) * (1 if norm is None else norm / whole)
+        assert np.linalg.norm(last) == pytest.approx(kept, rel=1e-13)
+    assert np.abs(path[-1].parameters.weight - path[0].parameters.weight).max() > 0.1
+
+
+@pytest.mark.parametrize("per_layer", [False, True])
+def test_constant_norm_in_float32_after_ten_thousand_steps(per_layer):
+    experiment = af.Experiment(
+        af.tasks.TeacherStudent(train=20, test=20),
+        af.models.MLP(hidden=(16,), activation="tanh"),
+        af.AdamW(3e-3, warmup=0),
+        constraint=af.ConstantNorm(per_layer=per_layer),
+    )
+    norm = af.sweep(experiment, {"parametrisation.init_scale": [0.5, 3.0]}).run()["weight_norm"].values
+    np.testing.assert_allclose(norm, norm[:, :1].repeat(norm.shape[1], 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", [0.0, -1.0, float("nan")])
+def test_a_norm_is_positive(norm):
+    with pytest.raises(ValueError, match="`norm` must be above 0"):
+        af.ConstantNorm(norm)
+
+
 def test_initial_scale_multiplies_all_parameters():
     plain, scaled = (
         states(af.GradientDescent(), 0, parametrisation=af.Parametrisation(s))[0] for s in (1.0, 2.5)

@@ -9,6 +9,9 @@ from ._base import (
     split_trainable as split_trainable,
     trainable as trainable,
 )
+from ._decoder import AdditionDecoder as AdditionDecoder, AdditionDecoderModel as AdditionDecoderModel
+from ._graph import GraphConvolution as GraphConvolution, GraphConvolutionModel as GraphConvolutionModel
+from ._lstm import LSTM as LSTM, LSTMLayer as LSTMLayer, LSTMModel as LSTMModel
 from ._mlp import MLP as MLP, MLPModel as MLPModel
 from ._transformer import (
     nanda_transformer as nanda_transformer,

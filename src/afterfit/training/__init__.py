@@ -31,3 +31,4 @@ from ._schedule import (
     LogSpaced as LogSpaced,
     Sustained as Sustained,
 )
+from ._wrappers import Clipped as Clipped, Separate as Separate, StepDecay as StepDecay

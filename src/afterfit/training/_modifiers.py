@@ -6,7 +6,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Noise:
 
 
 class AbstractConstraint(abc.ABC):
-    """A set that parameters are projected onto after each step."""
+    """A set that parameters are projected onto at the start and after each step."""
 
     @abc.abstractmethod
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
@@ -54,9 +54,42 @@ class AbstractConstraint(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class ConstantNorm(AbstractConstraint):
-    """Keeps the norm of all parameters together at its initial value (Liu et al. 2023, section 3)."""
+    """Keeps the norm of the weights constant, so that only their direction is trained.
+
+    Liu et al. 2023 ("Omnigrok"), section 2: an ordinary step, then all parameters are scaled back. The
+    optimiser's own state is left as it is, as in their code.
+
+    **Fields:**
+
+    - `norm`: of all parameters together; by default that of the initial ones.
+    - `per_layer`: each parameter array keeps its own norm instead: its initial one, or this times
+      `norm` over the initial norm of all. An array that starts at zero stays there.
+    """
+
+    norm: float | None = None
+    per_layer: bool = False
+
+    def __post_init__(self):
+        if self.norm is not None and not self.norm > 0:
+            raise ValueError(f"`norm` must be above 0, got {self.norm}. Leave it out for the initial one.")
 
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
-        norm = optax.tree.norm(parameters)
-        ratio = jnp.where(norm > 0, optax.tree.norm(initial) / norm, 1)  # at the origin there is no direction
-        return jax.tree.map(lambda leaf: leaf * ratio.astype(jnp.result_type(leaf)), parameters)
+        whole = optax.tree.norm(initial)
+        target = whole if self.norm is None else self.norm
+        if not self.per_layer:
+            return _scaled(parameters, _ratio(target, optax.tree.norm(parameters)))
+        share = 1 if self.norm is None else _ratio(target, whole)
+        return jax.tree.map(
+            lambda leaf, first: _scaled(leaf, _ratio(share * optax.tree.norm(first), optax.tree.norm(leaf))),
+            parameters,
+            initial,
+        )
+
+
+def _ratio(target: Float[Array, ""] | float, norm: Float[Array, ""]) -> Float[Array, ""]:
+    # At the origin there is no direction to keep.
+    return jnp.where(norm > 0, target / jnp.where(norm > 0, norm, 1), 1)
+
+
+def _scaled(parameters: PyTree, ratio: Float[Array, ""]) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf * ratio.astype(jnp.result_type(leaf)), parameters)

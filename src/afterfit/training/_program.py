@@ -99,7 +99,8 @@ class Program:
         bound = self._bind(recipe)
         model = self._fitting(bound.model.build(self.sizes, key=_key(recipe, "init")))
         parameters, rest = eqx.partition(model, trainable(self._template))
-        parameters = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
+        drawn = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
+        parameters = drawn if bound.constraint is None else bound.constraint.project(drawn, drawn)
         return State(
             parameters=parameters,
             optimiser=bound.optimiser.direction().init(parameters),
