@@ -14,6 +14,7 @@ from afterfit.ensemble._machine import prepare
 BENCHMARKS = {
     "training": "training steps beside eager PyTorch",
     "recording": "what records, probes, the store and the display cost",
+    "landscape": "231 constrained trainings beside eager PyTorch",
     "sizes": "speed and memory against the number of runs",
     "refill": "runs that end at very different times",
     "second-start": "from the command to the first step, with a warm cache",

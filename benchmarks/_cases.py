@@ -1,4 +1,4 @@
-"""What is timed: four trainings, in the laboratory and in eager PyTorch, and the least work of a step."""
+"""What is timed: trainings, in the laboratory and in eager PyTorch, and the least work of a step."""
 
 import dataclasses
 import typing
@@ -133,7 +133,7 @@ def _transformer(name: str, experiment: af.Experiment, runs: int, flops: float, 
         )
         high = not tuned and not model.layer_norm
         loss = _torch.high_precision_cross_entropy if high else nn.functional.cross_entropy
-        adam = {"lr": 1e-3, "weight_decay": 1.0, "betas": (0.9, 0.98)}
+        adam: dict[str, typing.Any] = {"lr": 1e-3, "weight_decay": 1.0, "betas": (0.9, 0.98)}
         return lambda: _torch.training(
             make(), loss, inputs, answers, batch=experiment.batch, tuned=tuned, **adam
         )
@@ -179,9 +179,96 @@ def _nanda() -> Case:
     return _transformer("Nanda et al., full batch", experiment, 2, flops, {"released": 4})
 
 
+def _graph_convolution() -> Case:
+    import torch
+    from torch import nn
+
+    from . import _torch
+
+    task, batch, atoms, types = af.tasks.GeneratedMolecules(molecules=400), 32, 29, 4
+    experiment = af.Experiment(
+        task, af.models.GraphConvolution(), af.AdamW(1e-3, 0.0, warmup=0), batch=batch, steps=10**7
+    )
+    data = task.data(0)
+    rows = data.rows[: int(data.train_count)]
+    features, bonds = (torch.tensor(np.asarray(data.inputs[name])[rows]) for name in ("atoms", "bonds"))
+    targets = torch.tensor(np.asarray(data.targets)[rows])
+    adam = {"lr": 1e-3, "weight_decay": 0.0}
+
+    def version(tuned: bool) -> Callable[[], Callable[[], None]]:
+        graphs = (_torch.DenseGraphs if tuned else _torch.EdgeLists)(features, bonds)
+        model = lambda: _torch.GraphConvolution(features.shape[-1])
+        return lambda: _torch.training(
+            model(), nn.functional.mse_loss, graphs, targets, batch=batch, tuned=tuned, **adam
+        )
+
+    places, width = batch * atoms, features.shape[-1]
+    flops = 2 * places * types * atoms * width  # sums of the data over neighbours: no derivative
+    flops += training_flops(of_data=(places, (types + 1) * width, 32))
+    flops += training_flops((places, 32, (types + 1) * 16), of_data=(places, types * atoms, 16))
+    flops += training_flops((batch, 16, 32), (batch, 32, 1))
+    versions = {"released": version(False), "tuned": version(True)}
+    return Case("graph convolution, batch 32", experiment, 8, flops, versions, {})
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomTexts(af.tasks.AbstractTask):
+    """Texts of tokens drawn at random, none of them padding, with labels drawn at random."""
+
+    length: int
+    symbols: int = 1001
+    objective: af.tasks.AbstractObjective = dataclasses.field(
+        default=af.tasks.BinaryCrossEntropy(), metadata={"room": "afterfit.tasks"}
+    )
+
+    def data(self, seed: int) -> af.tasks.Data:
+        """1,000 texts, three quarters of them for training."""
+        random = np.random.default_rng(seed)
+        return af.tasks.Data(
+            inputs=random.integers(1, self.symbols, (1000, self.length), dtype=np.int32),
+            targets=random.integers(0, 2, 1000, dtype=np.int32),
+            rows=np.arange(1000, dtype=np.int32),
+            train_count=np.asarray(750, np.int32),
+            test_count=np.asarray(250, np.int32),
+            outputs=1,
+            symbols=self.symbols,
+        )
+
+
+def _lstm(length: int, architecture: af.models.LSTM, runs: int) -> Case:
+    from torch import nn
+
+    from . import _torch
+
+    task, batch = RandomTexts(length), 50
+    sizes = (architecture.embedding, architecture.hidden, architecture.layers)
+    optimiser = af.training.Clipped(af.AdamW(1e-3, 0.0, warmup=0), norm=5.0)
+    experiment = af.Experiment(task, architecture, optimiser, batch=batch, steps=10**7)
+    inputs, targets = _examples(task)
+
+    def version(tuned: bool) -> Callable[[], Callable[[], None]]:
+        loss = nn.functional.binary_cross_entropy_with_logits
+        adam = {"lr": 1e-3, "weight_decay": 0.0, "clip": 5.0}
+        return lambda: _torch.training(
+            _torch.LSTM(task.symbols, *sizes), loss, inputs, targets.float(), batch=batch, tuned=tuned, **adam
+        )
+
+    embedding, hidden, layers = sizes
+    flops = training_flops(
+        (task.symbols, embedding, 4 * hidden),  # the first layer's inputs, once for each symbol
+        *[(batch * length, hidden, 4 * hidden)] * (2 * layers - 1),
+        (batch, hidden, 1),
+    )
+    name = f"LSTM, {layers} x {hidden} units, length {length}"
+    return Case(name, experiment, runs, flops, {"released": version(False), "tuned": version(True)}, {})
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "teacher": _teacher_student,
     "mlp": _modular_mlp,
     "power": _power,
     "nanda": _nanda,
+    "graph": _graph_convolution,
+    "lstm": lambda: _lstm(120, af.models.LSTM(embedding=32, hidden=64, layers=1), runs=8),
+    "lstm-long": lambda: _lstm(500, af.models.LSTM(embedding=64, hidden=128), runs=2),
 }

@@ -22,11 +22,12 @@ LONGEST = 4  # positions
 def training(
     model: nn.Module,
     loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    inputs: torch.Tensor,
+    inputs: "torch.Tensor | EdgeLists | DenseGraphs",
     targets: torch.Tensor,
     *,
     batch: int | None,
     tuned: bool,
+    clip: float | None = None,
     **adam: typing.Any,
 ) -> Step:
     """One update a call; batches walk through epochs that are shuffled anew."""
@@ -43,6 +44,8 @@ def training(
             x, y, place = inputs[chosen], targets[chosen], place + batch
         optimiser.zero_grad()
         loss_of(model(x), y).backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
 
     return step
@@ -143,6 +146,96 @@ class Transformer(nn.Module):
         if self.tuned:
             return self.unembedding(x[:, -1])
         return self.unembedding(x)[:, -1]
+
+
+class LSTM(nn.Module):
+    """The network of Liu et al. on texts: answers after the last token."""
+
+    def __init__(self, symbols: int, embedding: int, hidden: int, layers: int):
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, embedding)
+        self.lstm = nn.LSTM(embedding, hidden, layers, batch_first=True)
+        self.readout = nn.Linear(hidden, 1)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """One logit a text."""
+        return self.readout(self.lstm(self.embedding(tokens))[0][:, -1])[:, 0]
+
+
+class EdgeLists:
+    """Molecules as PyTorch Geometric batches them: the atoms of all in a row, and a list of their bonds."""
+
+    def __init__(self, atoms: torch.Tensor, bonds: torch.Tensor):
+        self.atoms, self.ends, self.types = [], [], []
+        for features, table in zip(atoms, bonds, strict=True):
+            ends = table.nonzero().T
+            self.atoms.append(features[features.any(dim=1)])
+            self.ends.append(ends)
+            self.types.append(F.one_hot(table[ends[0], ends[1]].long() - 1, 4).float())
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    def __getitem__(self, chosen: torch.Tensor) -> typing.Any:
+        molecules = chosen.tolist()
+        sizes = torch.tensor([len(self.atoms[i]) for i in molecules])
+        starts = (torch.cumsum(sizes, 0) - sizes).tolist()
+        ends = torch.cat([self.ends[i] + start for i, start in zip(molecules, starts, strict=True)], dim=1)
+        owner = torch.repeat_interleave(torch.arange(len(molecules)), sizes)
+        atoms, types = (torch.cat([part[i] for i in molecules]) for part in (self.atoms, self.types))
+        return atoms, (ends, types), lambda h: h.new_zeros(len(molecules), h.shape[1]).index_add(0, owner, h)
+
+
+class DenseGraphs:
+    """Molecules padded to one size, with an adjacency matrix of each type of bond, made beforehand."""
+
+    def __init__(self, atoms: torch.Tensor, bonds: torch.Tensor):
+        self.atoms, self.exists = atoms, atoms.any(dim=2, keepdim=True).float()
+        self.adjacency = F.one_hot(bonds.long(), 5)[..., 1:].float().flatten(2)
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    def __getitem__(self, chosen: torch.Tensor) -> typing.Any:
+        exists = self.exists[chosen]
+        return self.atoms[chosen], self.adjacency[chosen], lambda h: (h * exists).sum(1)
+
+
+class EdgeConvolution(nn.Module):
+    """NNConv of PyTorch Geometric; on dense graphs, one matrix for each type of bond."""
+
+    def __init__(self, fan_in: int, fan_out: int):
+        super().__init__()
+        self.shape = fan_in, fan_out
+        self.edge = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, fan_in * fan_out))
+        self.root = nn.Linear(fan_in, fan_out, bias=False)
+        self.bias = nn.Parameter(torch.zeros(fan_out))
+
+    def forward(self, h: torch.Tensor, bonds: typing.Any) -> torch.Tensor:
+        """What each atom hears from its neighbours and itself."""
+        own = self.root(h) + self.bias
+        if isinstance(bonds, torch.Tensor):
+            theta = self.edge(torch.eye(4)).view(4, *self.shape).transpose(0, 1).flatten(1)
+            return torch.baddbmm(own, bonds, (h @ theta).view(len(h), -1, self.shape[1]))
+        (there, here), types = bonds
+        messages = torch.matmul(h[there].unsqueeze(1), self.edge(types).view(-1, *self.shape)).squeeze(1)
+        return torch.zeros_like(own).index_add(0, here, messages) + own
+
+
+class GraphConvolution(nn.Module):
+    """The network of Liu et al. on molecules."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.convolutions = nn.ModuleList([EdgeConvolution(features, 32), EdgeConvolution(32, 16)])
+        self.readout = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 1))
+
+    def forward(self, graphs: typing.Any) -> torch.Tensor:
+        """One answer a molecule."""
+        h, bonds, pool = graphs
+        for convolution in self.convolutions:
+            h = torch.relu(convolution(h, bonds))
+        return self.readout(pool(h))
 
 
 def high_precision_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

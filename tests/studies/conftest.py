@@ -3,23 +3,23 @@
 import pytest
 
 from afterfit.ensemble import silent
-from afterfit.studies import reproduce
-from afterfit.studies.power2022 import STUDY
+from afterfit.studies import reproduce, studies
 
 
 @pytest.fixture
 def reproduced(tmp_path):
-    """Runs a figure at the smallest scale into `tmp_path / "out"` and returns its verdicts."""
+    """Runs figures of one study at the smallest scale into `tmp_path / "out"` and returns their verdicts."""
 
-    def run(figure):
+    def run(*figures, tell=lambda line: None):
+        (study,) = [one for one in studies().values() if figures[0] in one.figures]
         return reproduce(
-            STUDY,
-            [figure],
+            study,
+            figures,
             "smoke",
             store=tmp_path / "store",
             output=tmp_path / "out",
             display=silent,
-            tell=lambda line: None,
+            tell=tell,
         )
 
     return run

@@ -37,16 +37,25 @@ def curves(
     dashed: bool = False,
     seed: str = "seed",
 ) -> None:
-    """One measure against log steps: a thin line for each seed and their median. Step 0 is left out."""
+    """One measure against log steps: a thin line for each seed, and the median, where runs keep what they
+    ended with. Step 0 is left out."""
     shown = values.where(values["step"] > 0, drop=True)
     style = "--" if dashed else "-"
     if seed in shown.dims:
         for one in range(shown.sizes[seed]):
             ax.plot(shown["step"], shown.isel({seed: one}), style, color=colour, alpha=0.3, linewidth=0.7)
-        shown = shown.median(seed)
+        shown = _last_known(shown).median(seed)
     ax.plot(shown["step"], shown, style, color=colour, label=label, linewidth=1.4)
     ax.set_xscale("log")
     ax.set_xlabel("step")
+
+
+def _last_known(values: "xarray.DataArray") -> "xarray.DataArray":
+    """Runs that ended keep their last value: a median of those that go on would jump when one ends."""
+    table = values.transpose(..., "step").values
+    known = np.where(np.isnan(table), 0, np.arange(table.shape[-1]))
+    held = np.take_along_axis(table, np.maximum.accumulate(known, axis=-1), axis=-1)
+    return values.transpose(..., "step").copy(data=held)
 
 
 def short_log_axis(axis: "matplotlib.axis.Axis") -> None:

@@ -7,7 +7,7 @@ from ..training import nearest
 from ._study import Figure, Study
 
 
-_STUDIES = ("power2022",)
+_STUDIES = ("power2022", "omnigrok")
 
 
 def studies() -> dict[str, Study]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from ..ensemble import about, Display, Progress, Terminal
 from ..statistics import Judgement, Verdict
 from ..store import RESULTS_VERSION
+from ..tasks import DataError
 from ._study import Claim, Figure, Results, Scale, Study
 
 
@@ -34,7 +35,8 @@ def reproduce(
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
     keeps those of the study's other figures.
 
-    **Returns:** the verdicts of these figures, as they are written.
+    **Returns:** the verdicts of these figures, as they are written. A figure whose data are not on this
+    machine keeps the verdicts that it has, or is undecided, and the others go on.
 
     **Raises:** `ValueError` if `output` holds verdicts of another results version, scale or study, or
     damaged ones; nothing is trained then.
@@ -47,11 +49,17 @@ def reproduce(
         began = time.monotonic()
         tell(f"[{number}/{len(figures)}] {figure.name}: {figure.title}")
         watch = _Watch(display or Terminal())
-        results = run_figure(figure, scale, store=store, display=watch)
-        verdicts = [_row(figure, claim, judgement) for claim, judgement in figure.judged(results)]
-        if not results.missing:  # a chart may count on all of them
-            _draw(figure, results, folder)
-            _tabulate(figure, results, folder)
+        try:
+            results = run_figure(figure, scale, store=store, display=watch)
+        except DataError as error:  # other figures may need other data, or none
+            tell(str(error))
+            verdicts = [row for row in _read(folder, study, scale) if row["figure"] == figure.name]
+            verdicts = verdicts or [_row(figure, claim, _without_data(error)) for claim in figure.claims]
+        else:
+            verdicts = [_row(figure, claim, judgement) for claim, judgement in figure.judged(results)]
+            if not results.missing:  # a chart may count on all of them
+                _draw(figure, results, folder)
+                _tabulate(figure, results, folder)
         # Read again: another process may have written its figures in the meantime.
         kept = [row for row in _read(folder, study, scale) if row["figure"] != figure.name] + verdicts
         order = [one.name for one in study.figures]
@@ -122,6 +130,10 @@ def _row(figure: Figure, claim: Claim, judgement: Judgement) -> dict[str, typing
         "runs": judgement.runs,
         "note": "; ".join(filter(None, (judgement.note, _infinite(judgement)))),
     }
+
+
+def _without_data(error: DataError) -> Judgement:
+    return Judgement(Verdict.UNDECIDED, note=f"not run: {str(error).splitlines()[0]}")
 
 
 def _finite(value: float | None) -> float | None:
