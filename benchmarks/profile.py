@@ -2,9 +2,9 @@
 
     python -m benchmarks.profile CASE [--top N]
 
-CASE is one of the trainings of `python -m benchmarks training`: teacher, mlp, power, nanda. The parts are
-read off the compiled program: each kernel that the profiler timed carries the name of the operation it
-came from. On one device; recording and the host's share are told beside a step.
+CASE is one of the trainings of `python -m benchmarks training`: teacher, mlp, power, nanda, graph, lstm. The
+parts are read off the compiled program: each kernel that the profiler timed carries the name of the operation
+it came from. On one device; recording and the host's share are told beside a step.
 """
 
 import argparse
