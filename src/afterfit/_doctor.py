@@ -17,7 +17,7 @@ def doctor() -> str:
     prepare()
     import jax
 
-    from .ensemble import free_memory
+    from ._memory import free_memory
 
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     for name in ("afterfit", "jax", "equinox", "optax", "numpy", "xarray"):

@@ -2,7 +2,7 @@
 
 from ._engine import Layout as Layout
 from ._file import read_recipe as read_recipe, write_recipe as write_recipe
-from ._machine import cache_folder as cache_folder, free_memory as free_memory, prepare as prepare
+from ._machine import cache_folder as cache_folder, prepare as prepare
 from ._progress import Display as Display, Progress as Progress, silent as silent, Terminal as Terminal
 from ._run import Run as Run
 from ._sweep import about as about, Sweep as Sweep, sweep as sweep

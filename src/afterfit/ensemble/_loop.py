@@ -7,11 +7,12 @@ import time
 import jax
 import numpy as np
 
+from .._memory import free_memory
 from ..store import LiveRun
 from ..training import RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome
 from ._interruption import uninterrupted
-from ._machine import free_memory, layout_for
+from ._machine import layout_for
 from ._pace import Pace
 from ._pack import by_path, Pack, tree_bytes
 from ._progress import Display, Progress

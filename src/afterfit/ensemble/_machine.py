@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import pathlib
 import typing
 
 import jax
 
 from .._folders import cache_folder
+from .._memory import free_memory
 from ._engine import Layout
 
 
@@ -47,22 +47,6 @@ def _cores() -> int:
 
 def _configured(name: str) -> typing.Any:
     return getattr(jax.config, name)  # JAX makes these attributes at run time
-
-
-def free_memory(device: jax.Device) -> int:
-    """Bytes free on a device; devices of the host share what the host has."""
-    if device.platform == "cpu":
-        return _free_host_memory() // len(jax.local_devices(backend="cpu"))
-    stats = device.memory_stats() or {}
-    return stats.get("bytes_limit", 8 << 30) - stats.get("bytes_in_use", 0)
-
-
-def _free_host_memory() -> int:
-    with contextlib.suppress(OSError, ValueError):
-        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def layout_for(

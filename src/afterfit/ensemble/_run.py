@@ -69,7 +69,10 @@ class Run:
                 for path, leaf in jax.tree_util.tree_leaves_with_path(state.parameters)
             ]
             trained = jax.tree.unflatten(jax.tree.structure(state.parameters), leaves)
-            state = dataclasses.replace(state, parameters=trained, step=jnp.asarray(step, jnp.int32))
+            # A snapshot keeps the network, not its twin.
+            state = dataclasses.replace(
+                state, parameters=trained, twin=None, step=jnp.asarray(step, jnp.int32)
+            )
             measured = dataclasses.replace(self.experiment, precision=precision or self.experiment.precision)
             maker = _Revived(_Structure(measured), numbers, data, state)
             # NumPy's scalars, which can be hashed: the objective becomes part of a compiled program.

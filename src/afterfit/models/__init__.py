@@ -9,6 +9,7 @@ from ._base import (
     split_trainable as split_trainable,
     trainable as trainable,
 )
+from ._committee import CommitteeMachine as CommitteeMachine, CommitteeModel as CommitteeModel
 from ._decoder import AdditionDecoder as AdditionDecoder, AdditionDecoderModel as AdditionDecoderModel
 from ._graph import GraphConvolution as GraphConvolution, GraphConvolutionModel as GraphConvolutionModel
 from ._lstm import LSTM as LSTM, LSTMLayer as LSTMLayer, LSTMModel as LSTMModel

@@ -36,10 +36,16 @@ def normal(key: Key[Array, ""], shape: tuple[int, ...], fan_in: int) -> Float[Ar
     return widened(jax.random.normal(key, shape, jnp.float32)) / math.sqrt(fan_in)
 
 
+def unit(key: Key[Array, ""], shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
+    """Normal with standard deviation 1, whatever the fan-in."""
+    del fan_in
+    return widened(jax.random.normal(key, shape, jnp.float32))
+
+
 def zeros(key: Key[Array, ""], shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
     """All zero, whatever the key."""
     del key, fan_in
     return jnp.zeros(shape)
 
 
-INITIALISERS: dict[str, Initialiser] = {"uniform": uniform, "normal": normal, "zeros": zeros}
+INITIALISERS: dict[str, Initialiser] = {"uniform": uniform, "normal": normal, "unit": unit, "zeros": zeros}

@@ -90,8 +90,8 @@ class MLP(AbstractArchitecture):
     - `activation`: an elementwise function of `jax.nn` by name, or "square".
     - `bias`, `output_bias`: whether hidden layers, and the readout, have biases.
     - `init`: "uniform" (PyTorch's default: weights and biases uniform in +-1/sqrt(fan_in)), "normal"
-      (weights of standard deviation 1/sqrt(fan_in), biases zero) or "zeros" (everything zero, which
-      only a linear model can leave).
+      (weights of standard deviation 1/sqrt(fan_in), biases zero), "unit" (standard deviation 1) or
+      "zeros" (everything zero, which only a linear model can leave).
     - `zero_readout`: start the readout's weight and bias at zero.
 
     Raises `ValueError` for unknown names and for widths below 1.

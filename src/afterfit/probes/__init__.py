@@ -4,6 +4,13 @@ A probe is any function of a `afterfit.training.Moment`, or a component called s
 array, or a dictionary of arrays; these are recorded under its name.
 """
 
+from ._alignment import (
+    effective_rank as effective_rank,
+    kernel_alignment as kernel_alignment,
+    KernelAlignment as KernelAlignment,
+    KernelRegression as KernelRegression,
+)
+from ._committee import committee_loss as committee_loss
 from ._curvature import (
     FisherTrace as FisherTrace,
     HessianTrace as HessianTrace,
@@ -15,9 +22,11 @@ from ._fourier import (
     RestrictedLoss as RestrictedLoss,
 )
 from ._groups import group_scores as group_scores
+from ._kernel import kernel_rows as kernel_rows, neural_tangent_kernel as neural_tangent_kernel
 from ._norms import (
     distance_from_initial as distance_from_initial,
     gradient_norm as gradient_norm,
     layer_norms as layer_norms,
 )
 from ._sharpness import keskar_sharpness as keskar_sharpness
+from ._twin import relative_change as relative_change, twin as twin

@@ -1,5 +1,6 @@
 """What a set of runs says: times (censored where a run ended first), fits, correlations, verdicts."""
 
+from ._crossing import crossing_time as crossing_time
 from ._judgement import (
     bootstrap as bootstrap,
     combined as combined,
@@ -8,6 +9,7 @@ from ._judgement import (
     spearman as spearman,
     Verdict as Verdict,
 )
+from ._kernel_descent import kernel_descent as kernel_descent, kernel_regression as kernel_regression
 from ._phase import Phase as Phase
 from ._regression import censored_fit as censored_fit, CensoredFit as CensoredFit
 from ._survival import median_time as median_time

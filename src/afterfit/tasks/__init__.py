@@ -18,6 +18,11 @@ from ._equations import split_equations as split_equations
 from ._files import DataError as DataError, find_file as find_file, Official as Official
 from ._images import Digits as Digits, LinearRepresentation as LinearRepresentation, MNIST as MNIST
 from ._molecules import GeneratedMolecules as GeneratedMolecules, QM9 as QM9
+from ._polynomial import (
+    hermite as hermite,
+    KernelEigenvector as KernelEigenvector,
+    Polynomial as Polynomial,
+)
 from ._reviews import (
     BinaryCrossEntropy as BinaryCrossEntropy,
     GeneratedReviews as GeneratedReviews,

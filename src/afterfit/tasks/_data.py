@@ -46,6 +46,8 @@ class Data(eqx.Module):
     most_train: int | None = eqx.field(static=True, default=None)  # bound on train_count; default: all rows
     # Rows of the pool to score apart, by name; the same names for every run of a task class.
     groups: dict[str, Bool[HostOrDevice, " pool"]] = eqx.field(default_factory=dict)
+    # What made the targets, by name, as a teacher's weights: for probes; training never looks.
+    truth: dict[str, HostOrDevice] = eqx.field(default_factory=dict)
 
     @property
     def sizes(self) -> Sizes:

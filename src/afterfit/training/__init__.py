@@ -1,6 +1,6 @@
 """How one run steps."""
 
-from ._evaluation import Totals as Totals
+from ._evaluation import Split as Split, Totals as Totals
 from ._experiment import (
     BASIC_MEASURES as BASIC_MEASURES,
     Experiment as Experiment,

@@ -20,8 +20,28 @@ BLOCK = 512  # examples; Power et al.'s batch, and large enough for matrix produ
 SMALL = 64  # examples that are not worth a loop
 
 Split = typing.Literal["train", "test"]
+"""The two parts of a task's examples."""
+
 Maker = Callable[..., Predict]
 """From parameters, and the number of a block where chance must differ between blocks, to a prediction."""
+
+
+def linearised(maker: Maker, initial: PyTree) -> Maker:
+    """The first-order expansion `f(w0) + J(w0) (w - w0)` of predictions in the parameters, around `initial`.
+
+    The Jacobian is never formed: forward derivatives, which reverse ones can be taken of.
+    """
+
+    def make(parameters: PyTree, block: int | Array = 0) -> Predict:
+        moved = jax.tree.map(jnp.subtract, parameters, initial)
+
+        def predict(inputs: PyTree) -> Array:
+            start, change = jax.jvp(lambda at: maker(at, block)(inputs), (initial,), (moved,))
+            return start + change
+
+        return predict
+
+    return make
 
 
 class Totals(typing.NamedTuple):

@@ -30,6 +30,8 @@ class Experiment:
 
     - `parametrisation`: initial scale and centred output scale.
     - `noise`, `constraint`: additions to plain training.
+    - `twin`: whether the run also trains a linearised twin: the network's first-order expansion around its
+      initial weights, with the same data, optimiser and steps. Probes compare both (`afterfit.probes.twin`).
     - `record`: at which steps measurements are taken.
     - `snapshots`: at which recorded steps parameters are kept (`None`: never).
     - `stop`: a condition on the records that ends the run early.
@@ -46,6 +48,7 @@ class Experiment:
     parametrisation: Parametrisation = Parametrisation()
     noise: Noise | None = None
     constraint: AbstractConstraint | None = None
+    twin: bool = False
     record: AbstractSchedule = LogSpaced()
     snapshots: AbstractSchedule | None = None
     stop: Sustained | None = None

@@ -18,14 +18,21 @@ class Parametrisation:
     - `init_scale`: all initial parameters are multiplied by it (Liu et al. 2023, "Omnigrok", alpha).
     - `output_scale`: if given, the trained function is the centred one,
       `output_scale * (f(w) - f(w0))` (Chizat et al. 2019; Kumar et al. 2023). Large: lazy training.
+    - `centred`: whether `f(w0)` is subtracted, where there is an output scale.
+    - `scaled_rate`: the learning rate is divided by `output_scale^2`. With gradient descent, networks of
+      all scales then begin to learn at one speed (Kumar et al. 2023, section 2: eta = eta0 / alpha^2).
     """
 
     init_scale: float = 1.0
     output_scale: float | None = None
+    centred: bool = True
+    scaled_rate: bool = False
 
     def __post_init__(self):
         if self.output_scale == 0:
             raise ValueError("`output_scale` must not be 0: the function would be constant; leave it out.")
+        if self.scaled_rate and self.output_scale is None:
+            raise ValueError("`scaled_rate` needs an `output_scale` to divide by: give one, e.g. 1.")
 
 
 @dataclasses.dataclass(frozen=True)

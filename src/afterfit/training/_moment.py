@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ..tasks import AbstractObjective, Data, Predict, Scores
-from ._evaluation import full_gradient, mean_scores, rows_at, Split, Totals
+from ._evaluation import full_gradient, linearised, mean_scores, rows_at, Split, Totals
 
 
 class Examples(typing.NamedTuple):
@@ -27,10 +27,13 @@ class Moment(eqx.Module):
     parameters: PyTree  # the model, with `None` in place of all that is not trained
     initial: PyTree  # the same at step 0
     frozen: PyTree
+    twin: PyTree | None  # parameters of the linearised twin, if the run has one
+    output_scale: Array | None  # of the trained function, if it has one
     data: Data
     step: Int[Array, ""]
     key: Key[Array, ""]  # for probes that need chance; training never uses it
     static: PyTree
+    centred: bool = eqx.field(static=True)  # whether the trained function is 0 at step 0
     objective: typing.Any
     maker: Callable  # from parameters to predictions; a pytree where runs are to share compiled programs
 
@@ -46,6 +49,23 @@ class Moment(eqx.Module):
     def predict(self, inputs: PyTree, parameters: PyTree | None = None) -> Float[Array, "batch outputs"]:
         """The trained function (output scale included) of inputs with leaves "batch ..."."""
         return self.maker(self.parameters if parameters is None else parameters)(inputs)
+
+    def answer(self, example: PyTree, parameters: PyTree | None = None) -> Float[Array, " outputs"]:
+        """The trained function of one example, but for the constant that centring subtracts.
+
+        For derivatives example by example: it never takes a detour over a batch.
+        """
+        outputs = self.with_parameters(self.parameters if parameters is None else parameters)(example)
+        return outputs if self.output_scale is None else self.output_scale * outputs
+
+    def linear_predict(self, inputs: PyTree, parameters: PyTree) -> Float[Array, "batch outputs"]:
+        """The trained function's first-order expansion around the initial parameters, at others."""
+        return linearised(self.maker, self.initial)(parameters)(inputs)
+
+    def linear_scores(self, split: Split, parameters: PyTree) -> Totals:
+        """Mean loss and accuracy of a split under the linearised function."""
+        predict = linearised(self.maker, self.initial)(parameters)
+        return mean_scores(predict, self.objective, self.data, split)
 
     def scores(self, split: Split, parameters: PyTree | None = None) -> Totals:
         """Mean loss and accuracy of a split."""

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
 from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
-from ._evaluation import batch_gradient, block_size, full_gradient
+from ._evaluation import batch_gradient, block_size, full_gradient, linearised
 from ._experiment import Experiment, probe_name, Seeds
 from ._moment import Moment
 from ._numbers import graft, split
@@ -31,11 +31,19 @@ DIVERGED = 1e6
 1 + its first loss; the step before is the last one taken."""
 
 
+class Twin(eqx.Module):
+    """What the linearised twin of a run carries."""
+
+    parameters: PyTree
+    optimiser: PyTree
+
+
 class State(eqx.Module):
     """All that a run carries from step to step; it can be stored and picked up again."""
 
     parameters: PyTree
     optimiser: PyTree
+    twin: Twin | None
     initial: PyTree  # parameters at step 0
     frozen: PyTree  # arrays of the model that are not trained
     step: Int[Array, ""]
@@ -89,7 +97,7 @@ class Program:
     @classmethod
     def structure(cls, experiment: Experiment) -> Hashable:
         """What two runs must have in common to share a program, shapes of data apart."""
-        return (split(cls.parts(experiment))[0], experiment.batch, experiment.precision)
+        return (split(cls.parts(experiment))[0], experiment.batch, experiment.precision, experiment.twin)
 
     # --- the run --------------------------------------------------------------------------------
 
@@ -101,9 +109,11 @@ class Program:
         parameters, rest = eqx.partition(model, trainable(self._template))
         drawn = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
         parameters = drawn if bound.constraint is None else bound.constraint.project(drawn, drawn)
+        optimiser = bound.optimiser.direction().init(parameters)
         return State(
             parameters=parameters,
-            optimiser=bound.optimiser.direction().init(parameters),
+            optimiser=optimiser,
+            twin=Twin(parameters, optimiser) if self.experiment.twin else None,
             initial=parameters,
             frozen=eqx.filter(rest, eqx.is_array),
             step=jnp.zeros((), jnp.int32),
@@ -114,17 +124,16 @@ class Program:
     def step(self, recipe: Recipe, data: Data, state: State) -> State:
         """One update; a diverged run stays as it is."""
         bound = self._bind(recipe)
-        loss, gradient = self._gradient(bound, recipe, data, state)
+        loss, moved, optimiser = self._advanced(bound, recipe, data, state)
         first_loss = jnp.where(state.step == 0, loss, state.first_loss)
         # Written so that NaN counts as diverged.
         healthy = jnp.abs(loss) <= DIVERGED * (1 + jnp.abs(first_loss))
-
-        with jax.named_scope("optimiser"):
-            direction, optimiser = self._direction(bound, recipe, gradient, state)
-            rate = bound.optimiser.rate(state.step)
-            moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
-            if bound.constraint is not None:
-                moved = bound.constraint.project(moved, state.initial)
+        twin = None
+        if state.twin is not None:
+            beside = dataclasses.replace(
+                state, parameters=state.twin.parameters, optimiser=state.twin.optimiser
+            )
+            twin = Twin(*self._advanced(bound, recipe, data, beside, linear=True)[1:])
         # The last update of a run has no later loss to tell that it went wrong.
         healthy &= jnp.isfinite(optax.tree.norm(moved))
 
@@ -134,6 +143,7 @@ class Program:
         return State(
             parameters=keep(moved, state.parameters),
             optimiser=keep(optimiser, state.optimiser),
+            twin=keep(twin, state.twin),
             initial=state.initial,
             frozen=state.frozen,
             step=jnp.where(healthy, state.step + 1, state.step),
@@ -171,9 +181,9 @@ class Program:
         return _Bound(*graft(self.parts(self.experiment), recipe.numbers))
 
     def _maker(self, bound: "_Bound", state: State, key: Key[Array, ""] | None) -> Callable[..., Predict]:
-        """From parameters to predictions, centred output scale included."""
+        """From parameters to predictions, output scale included."""
         static = self._static
-        scale = bound.parametrisation.output_scale
+        scale, centred = bound.parametrisation.output_scale, bound.parametrisation.centred
 
         def predict(parameters: PyTree, inputs: PyTree, block: int | Array) -> Array:
             its_key = None if key is None else jax.random.fold_in(key, block)
@@ -183,6 +193,8 @@ class Program:
         def make(parameters: PyTree, block: int | Array = 0) -> Predict:
             if scale is None:
                 return lambda inputs: predict(parameters, inputs, block)
+            if not centred:
+                return lambda inputs: scale * predict(parameters, inputs, block)
             return lambda inputs: (
                 scale * (predict(parameters, inputs, block) - predict(state.initial, inputs, block))
             )
@@ -222,20 +234,42 @@ class Program:
             parameters=state.parameters,
             initial=state.initial,
             frozen=state.frozen,
+            twin=None if state.twin is None else state.twin.parameters,
+            output_scale=bound.parametrisation.output_scale,
             data=data,
             step=state.step,
             key=jax.random.fold_in(_key(recipe, "probe"), state.step),
             static=self._static,
+            centred=bound.parametrisation.output_scale is not None and bound.parametrisation.centred,
             objective=bound.objective,
             maker=self._maker(bound, state, key=None),
         )
 
-    def _gradient(self, bound: "_Bound", recipe: Recipe, data: Data, state: State) -> tuple[Array, PyTree]:
+    def _advanced(
+        self, bound: "_Bound", recipe: Recipe, data: Data, state: State, linear: bool = False
+    ) -> tuple[Array, PyTree, PyTree]:
+        """The loss before an update, and parameters and optimiser after it."""
+        loss, gradient = self._gradient(bound, recipe, data, state, linear)
+        with jax.named_scope("optimiser"):
+            direction, optimiser = self._direction(bound, recipe, gradient, state)
+            rate = bound.optimiser.rate(state.step)
+            if bound.parametrisation.scaled_rate:
+                rate = rate / bound.parametrisation.output_scale**2
+            moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), state.parameters, direction)
+            if bound.constraint is not None:
+                moved = bound.constraint.project(moved, state.initial)
+        return loss, moved, optimiser
+
+    def _gradient(
+        self, bound: "_Bound", recipe: Recipe, data: Data, state: State, linear: bool
+    ) -> tuple[Array, PyTree]:
         at = state.parameters
         noise = bound.noise
         if noise is not None and noise.weight is not None:
             at = _disturbed(at, noise.weight, _key(recipe, "noise", state.step, "weight"))
         maker = self._maker(bound, state, _key(recipe, "noise", state.step, "dropout"))
+        if linear:
+            maker = linearised(maker, state.initial)
         loss, gradient = self._loss_gradient(bound, recipe, data, state, maker, at)
         if noise is not None and noise.gradient is not None:
             gradient = _disturbed(gradient, noise.gradient, _key(recipe, "noise", state.step, "gradient"))

@@ -61,7 +61,7 @@ class At(AbstractSchedule):
 
 @dataclasses.dataclass(frozen=True)
 class Sustained:
-    """Ends a run once a recorded measure has stayed at or above a level.
+    """Ends a run once a recorded measure has stayed at or above a level, or `below` it.
 
     The records up to that point are those of the longer run.
     """
@@ -69,6 +69,7 @@ class Sustained:
     measure: str = "test_accuracy"
     level: float = 0.999
     records: int = 5
+    below: bool = False
 
     def __post_init__(self):
         if self.records < 1:
@@ -78,7 +79,8 @@ class Sustained:
         """Index of the record at which the run ends, or `None` if it goes on."""
         streak = 0
         for index, value in enumerate(values):
-            streak = streak + 1 if value >= self.level else 0
+            reached = value <= self.level if self.below else value >= self.level
+            streak = streak + 1 if reached else 0
             if streak == self.records:
                 return index
         return None

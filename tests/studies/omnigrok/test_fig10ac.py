@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig10ac
 
-from .planted import check, DECAY, judged, planted, step_up
+from ..planted import check, DECAY, judged, planted, step_up
 
 
 FIGURE = fig10ac.FIGURE

@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig10bd
 
-from .planted import check, DECAY, judged, planted, step_up
+from ..planted import check, DECAY, judged, planted, step_up
 
 
 FIGURE = fig10bd.FIGURE

@@ -6,7 +6,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig11
 
-from .planted import ALPHA, check, judged, on_spheres, planted, SIZE
+from ..planted import ALPHA, check, judged, on_spheres, planted, SIZE
 
 
 FIGURE = fig11.FIGURE

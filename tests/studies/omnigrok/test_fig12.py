@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig12
 
-from .planted import check, DECAY, diverged, judged, planted, step_up
+from ..planted import check, DECAY, diverged, judged, planted, step_up
 
 
 FIGURE = fig12.FIGURE

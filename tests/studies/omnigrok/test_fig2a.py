@@ -6,7 +6,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig2a
 
-from .planted import ALPHA, check, on_spheres, planted
+from ..planted import ALPHA, check, on_spheres, planted
 
 
 FIGURE = fig2a.FIGURE

@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig2bc
 
-from .planted import check, DECAY, diverged, judged, planted, step_up
+from ..planted import check, DECAY, diverged, judged, planted, step_up
 
 
 FIGURE = fig2bc.FIGURE

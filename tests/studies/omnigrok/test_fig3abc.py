@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig3abc
 
-from .planted import ALPHA, check, diverged, judged, on_spheres, planted, SIZE
+from ..planted import ALPHA, check, diverged, judged, on_spheres, planted, SIZE
 
 
 FIGURE = fig3abc.FIGURE

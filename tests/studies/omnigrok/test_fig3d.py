@@ -6,7 +6,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig3d
 
-from .planted import ALPHA, check, diverged, judged, planted, step_up, sweeps_of
+from ..planted import ALPHA, check, diverged, judged, planted, step_up, sweeps_of
 
 
 FIGURE = fig3d.FIGURE

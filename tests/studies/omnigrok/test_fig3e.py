@@ -6,7 +6,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig3e, stand_ins
 
-from .planted import check, planted, SIZE, step_up, sweeps_of
+from ..planted import check, planted, SIZE, step_up, sweeps_of
 
 
 FIGURE = fig3e.FIGURE

@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig4d
 
-from .planted import ALPHA, check, diverged, judged, planted, step_up
+from ..planted import ALPHA, check, diverged, judged, planted, step_up
 
 
 FIGURE = fig4d.FIGURE

@@ -4,7 +4,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig5abc
 
-from .planted import ALPHA, check, on_spheres, planted
+from ..planted import ALPHA, check, on_spheres, planted
 
 
 FIGURE = fig5abc.FIGURE

@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig5d
 
-from .planted import ALPHA, check, diverged, judged, planted, step_up
+from ..planted import ALPHA, check, diverged, judged, planted, step_up
 
 
 FIGURE = fig5d.FIGURE

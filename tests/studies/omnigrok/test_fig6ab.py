@@ -6,7 +6,7 @@ import pytest
 from afterfit.studies.omnigrok import fig6ab
 from afterfit.studies.omnigrok._toy import MESSINESS, SHOWN
 
-from .planted import ALPHA, check, judged, on_spheres, planted
+from ..planted import ALPHA, check, judged, on_spheres, planted
 
 
 FIGURE = fig6ab.FIGURE

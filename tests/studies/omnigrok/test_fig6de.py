@@ -8,7 +8,7 @@ import pytest
 from afterfit.studies.omnigrok import _toy, fig6de
 from afterfit.studies.omnigrok._toy import MESSINESS, SIZE
 
-from .planted import ALPHA, check, judged, on_spheres, planted, step_up
+from ..planted import ALPHA, check, judged, on_spheres, planted, step_up
 
 
 FIGURE = fig6de.FIGURE

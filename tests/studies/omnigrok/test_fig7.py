@@ -5,7 +5,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig7
 
-from .planted import ALPHA, check, diverged, judged, on_spheres, planted
+from ..planted import ALPHA, check, diverged, judged, on_spheres, planted
 
 
 FIGURE = fig7.FIGURE

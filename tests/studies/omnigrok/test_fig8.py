@@ -5,7 +5,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig8
 
-from .planted import ALPHA, check, judged, on_spheres, planted
+from ..planted import ALPHA, check, judged, on_spheres, planted
 
 
 FIGURE = fig8.FIGURE

@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import fig9
 
-from .planted import ALPHA, check, diverged, judged, planted, step_up
+from ..planted import ALPHA, check, diverged, judged, planted, step_up
 
 
 FIGURE = fig9.FIGURE

@@ -7,21 +7,11 @@ import pytest
 import xarray
 
 from afterfit.studies._draw import panels
+from afterfit.studies._judging import agreed, by_median, middle
 from afterfit.studies.omnigrok import _maps, fig2a, fig3abc
-from afterfit.studies.omnigrok._maps import (
-    agreed,
-    ALPHA,
-    at,
-    by_median,
-    by_seed,
-    cells,
-    draw_map,
-    draw_row,
-    falls_to_an_l,
-    middle,
-)
+from afterfit.studies.omnigrok._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, falls_to_an_l
 
-from .planted import on_spheres, planted, sweeps_of
+from ..planted import on_spheres, planted, sweeps_of
 
 
 def _landscape(values, measures=("train_loss", "test_loss")):

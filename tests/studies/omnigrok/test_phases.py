@@ -7,7 +7,7 @@ import pytest
 
 from afterfit.studies.omnigrok import phases
 
-from .planted import check, diverged, judged, planted, step_up
+from ..planted import check, diverged, judged, planted, step_up
 
 
 FIGURE = phases.FIGURE

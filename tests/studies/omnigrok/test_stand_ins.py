@@ -4,7 +4,7 @@ import pytest
 
 from afterfit.studies.omnigrok import stand_ins
 
-from .planted import ALPHA, check, on_spheres, planted
+from ..planted import ALPHA, check, on_spheres, planted
 
 
 def _results(figure, small, large):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from afterfit.ensemble._pack import packs
+from afterfit.landscape import Path
 from afterfit.statistics import Judgement, Verdict
 from afterfit.studies import SCALES
 from afterfit.studies.omnigrok import _toy, fig5d, fig6ab, fig6cf, fig6de, STUDY
 from afterfit.training import Program
 
-from .planted import ALPHA, diverged, on_spheres, planted, step_up, sweeps_of
+from ..planted import ALPHA, diverged, on_spheres, planted, step_up, sweeps_of
 
 
 FIGURES = pytest.mark.parametrize("figure", STUDY.figures, ids=[figure.name for figure in STUDY.figures])
@@ -136,12 +137,19 @@ def _free(steps, place):
     }
 
 
+def _straight(loss, start, *, decay, decoder_rate, representation_rate, duration):
+    """A way to a third of the norm and the best representation, whatever the landscape."""
+    del loss, decay, decoder_rate, representation_rate
+    time = np.linspace(0, duration, 50)
+    norm, m = start[0] * np.exp(-time / duration), start[1] * (1 - time / duration)
+    return Path(time, norm, m, np.full(50, 0.01), -norm / duration, np.full(50, -start[1] / duration))
+
+
 @pytest.fixture
 def plausible(monkeypatch):
-    """Results of a figure at laptop scale."""
+    """Results of a figure at laptop scale; molecules are not at hand, and ways are not followed."""
     monkeypatch.setattr(fig5d, "_variance", lambda results, size, seed: 1.0)
-    monkeypatch.setattr(fig6cf, "STARTS", fig6cf.STARTS[:1])
-    monkeypatch.setattr(fig6cf, "DECAYS", fig6cf.DECAYS[1:])
+    monkeypatch.setattr(fig6cf, "flow", _straight)
 
     def plant(figure):
         plans = sweeps_of(figure, "laptop")
@@ -171,15 +179,6 @@ def _drawn_and_tabulated(figure, results):
 
 
 @FIGURES
-def test_charts_and_tables(figure, plausible):
-    results = plausible(figure)
-    rows = _drawn_and_tabulated(figure, results)
-    if list(results.data) == ["landscape"] and figure.name != "fig6cf":
-        cells = results["landscape"]["outcome"].size // results["landscape"].sizes["seed"]
-        assert len(rows) == cells
-
-
-@FIGURES
 def test_runs_that_learn_nothing_are_drawn(figure, plausible):
     plans = sweeps_of(figure, "smoke")
     nothing = lambda place: {"train_loss": 1.0, "test_loss": 1.0, "train_error": 0.9, "test_error": 0.9}
@@ -193,8 +192,11 @@ def test_runs_that_learn_nothing_are_drawn(figure, plausible):
 
 
 @FIGURES
-def test_runs_that_diverged_break_nothing(figure, plausible):
+def test_charts_tables_and_runs_that_diverged(figure, plausible):
     results = plausible(figure)
+    rows = figure.table(results)
+    if list(results.data) == ["landscape"] and figure.name != "fig6cf":
+        assert len(rows) == results["landscape"]["outcome"].size // results["landscape"].sizes["seed"]
     for name, plan in results.sweeps.items():
         # The last run at once, the first one later, and one in the middle with not even a first loss.
         for run, records in ((-1, 1), (0, 20), (len(plan.runs) // 2, 0)):
@@ -203,7 +205,7 @@ def test_runs_that_diverged_break_nothing(figure, plausible):
     for claim in figure.claims:
         found = claim.judge(results)
         assert isinstance(found, Judgement) and found.verdict in Verdict
-    _drawn_and_tabulated(figure, results)
+    assert len(_drawn_and_tabulated(figure, results)) == len(rows) or figure.name == "fig6cf"
 
 
 @FIGURES

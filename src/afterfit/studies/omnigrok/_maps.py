@@ -6,14 +6,15 @@ Axes of this module
 """
 
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from ...landscape import l_shape, reduced
-from ...statistics import bootstrap, judge, Judgement, Verdict
+from ...statistics import Judgement
 from .._draw import COLOURS, short_log_axis, with_band
+from .._judging import agreed
 from .._study import Results
 
 
@@ -23,29 +24,12 @@ if typing.TYPE_CHECKING:
 
 ALPHA = "parametrisation.init_scale"
 ALPHA_LABEL = r"weight norm $\alpha = w / w_0$"
-SHARE = 0.8
-"""A claim holds if it does so in this share of the seeds, and fails if it fails in as many."""
 
 
 def minima(results: Results, name: str = "landscape", alpha: str = ALPHA) -> "xarray.Dataset":
     """Minima of the training loss on spheres, and what was measured there; `alpha` first, `seed` last."""
     found = reduced(results[name])
     return found.transpose(alpha, ..., "seed")
-
-
-def agreed(
-    held: Sequence[bool | None], value: float | None = None, *, runs: int, note: str = ""
-) -> Judgement:
-    """One verdict from the answers of the seeds; `None` is an answer that the runs leave open."""
-    seeds = len(held)
-    yes, no = (sum(one is answer for one in held) for answer in (True, False))
-    verdict = Verdict.UNDECIDED
-    if seeds and yes >= SHARE * seeds:
-        verdict = Verdict.HOLDS
-    elif seeds and no >= SHARE * seeds:
-        verdict = Verdict.FAILS
-    counted = f"{yes} of {seeds} seeds"
-    return Judgement(verdict, value, None, seeds, runs, "; ".join(filter(None, (note, counted))))
 
 
 def by_seed(
@@ -63,21 +47,6 @@ def by_seed(
     return agreed(answers, value, runs=int(found["train_loss"].size), note=note)
 
 
-def by_median(
-    values: Float[np.ndarray, " seed"],
-    *,
-    runs: int,
-    least: float = -np.inf,
-    most: float = np.inf,
-    note: str = "",
-) -> Judgement:
-    """The median over seeds, with its interval, against a range."""
-    interval = bootstrap(np.median, values)
-    return judge(
-        float(np.median(values)), interval, least=least, most=most, seeds=len(values), runs=runs, note=note
-    )
-
-
 def falls_to_an_l(one: "xarray.Dataset", measure: str, kind: typing.Literal["loss", "error"]) -> bool | None:
     """Whether training values of one seed are an L; open where cells that miss it have not converged."""
     values = one[f"train_{measure}"].values.astype(float)
@@ -85,13 +54,6 @@ def falls_to_an_l(one: "xarray.Dataset", measure: str, kind: typing.Literal["los
     beyond = one[ALPHA].values > shape.knee
     unsettled = beyond & (values > shape.low) & ~one["converged"].values
     return None if not shape.holds and unsettled.any() else shape.holds
-
-
-def middle(values: Iterable[float] | np.ndarray) -> float:
-    """The median of what is known, infinite values included; NaN where nothing is."""
-    flat = np.ravel(values if isinstance(values, np.ndarray) else list(values)).astype(float)
-    known = flat[~np.isnan(flat)]
-    return float(np.median(known)) if known.size else float("nan")
 
 
 def at(values: "xarray.DataArray", **where: float) -> Float[np.ndarray, "..."]:

@@ -15,10 +15,10 @@ from ...ensemble import Sweep, sweep
 from ...statistics import Judgement
 from ...training import Sustained
 from .._draw import COLOURS, panels
+from .._judging import agreed
 from .._study import Claim, Figure, Results, Scale
 from ._arithmetic import arithmetic
 from ._laws import DECAY, draw_times, Times, times
-from ._maps import agreed
 from ._recipe import spread
 
 

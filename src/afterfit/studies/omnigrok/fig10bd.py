@@ -14,10 +14,10 @@ import numpy as np
 from ...ensemble import Sweep, sweep
 from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from .._draw import COLOURS, curves, panels
+from .._judging import agreed
 from .._study import Claim, Figure, Results, Scale
 from ._images import grokked, LARGE_NORM
 from ._laws import DECAY, draw_times, Times, times
-from ._maps import agreed
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -19,9 +19,9 @@ from ...ensemble import Sweep, sweep
 from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from ...training import Parametrisation, Sustained
 from .._draw import COLOURS, curves, panels
+from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
 from ._laws import DECAY, draw_times, Times, times
-from ._maps import agreed, middle
 from ._recipe import teacher_student
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from ...ensemble import Sweep, sweep
 from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from .._draw import COLOURS, curves, panels
+from .._judging import agreed
 from .._study import Claim, Figure, Results, Scale
 from ._images import grokked, LARGE_NORM
-from ._maps import agreed, ALPHA
+from ._maps import ALPHA
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -17,8 +17,9 @@ from ...statistics import Judgement
 from ...tasks import Reviews
 from ...training import Every
 from .._draw import COLOURS, curves, panels
+from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
-from ._maps import agreed, ALPHA, middle
+from ._maps import ALPHA
 from ._reviews import LENGTH, recurrent
 
 

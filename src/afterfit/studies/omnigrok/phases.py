@@ -16,8 +16,8 @@ from ...models import AdditionDecoder
 from ...statistics import grokking_time, Judgement
 from ...training import Adam, AdamW, Separate
 from .._draw import panels
+from .._judging import agreed
 from .._study import Claim, Figure, Results, Scale
-from ._maps import agreed
 from ._recipe import spread
 from ._toy import toy
 
