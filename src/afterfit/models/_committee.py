@@ -30,7 +30,7 @@ class CommitteeModel(eqx.Module):
 
     hidden: Float[Array, "unit input"]
     readout: Frozen | Float[Array, " unit"]
-    nonlinearity: Float[Array, ""]
+    nonlinearity: Float[Array, ""] | float
     width: int = eqx.field(static=True)
     degree: int | None = eqx.field(static=True)
     reduced: bool = eqx.field(static=True)
@@ -125,9 +125,7 @@ class CommitteeMachine(AbstractArchitecture):
         elif self.reduced:
             basis = jnp.linalg.qr(jnp.concatenate([ones[:, None], hidden], axis=1))[0]
             hidden, readout = basis.T @ hidden, Frozen(basis.T @ ones)
-        return CommitteeModel(
-            hidden, readout, typing.cast(Array, self.nonlinearity), self.width, self.degree, self.reduced
-        )
+        return CommitteeModel(hidden, readout, self.nonlinearity, self.width, self.degree, self.reduced)
 
     def _drawn(self, shape: tuple[int, int], key: Key[Array, ""]) -> Float[Array, "unit input"]:
         if self.key is None:

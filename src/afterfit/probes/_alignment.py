@@ -9,7 +9,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..training import Moment, Split
 from ._kernel import neural_tangent_kernel
@@ -109,7 +109,7 @@ class KernelRegression:
 def kernel_alignment(
     kernel: Float[Array, "point point"],
     targets: Float[Array, "point target"],
-    count: Float[Array, ""] | int | None = None,
+    count: Int[Array, ""] | int | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """The three alignments of a kernel with targets, as in `KernelAlignment`.
 

@@ -14,7 +14,7 @@ def twin(moment: Moment) -> dict[str, Float[Array, ""]]:
     The twin is the network's first-order expansion around its initial weights, trained beside it on the same
     data. `difference` is the root-mean-square difference of their outputs over the test set, over the
     root-mean-square output of the twin: 0 at step 0, small while training is lazy; about 1 and more where the
-    network has left its linearisation.
+    network has left its linearisation; NaN where the twin has diverged so far that nothing is finite.
 
     **Raises:** `ValueError` for a run without a twin.
     """
@@ -37,7 +37,11 @@ def twin(moment: Moment) -> dict[str, Float[Array, ""]]:
         "train_accuracy": train.correct,
         "test_loss": test.loss,
         "test_accuracy": test.correct,
-        "difference": jnp.where(apart > 0, jnp.sqrt(apart / jnp.where(apart > 0, scale, 1)), 0),
+        # At the start both are one function, and what differs is rounding. Asked for equality otherwise: a
+        # twin that is no longer finite must not look like one that is close.
+        "difference": jnp.where(
+            (moment.step == 0) | (apart == 0), 0, jnp.sqrt(apart / jnp.where(apart == 0, 1, scale))
+        ),
     }
 
 
