@@ -102,9 +102,10 @@ class Polynomial(AbstractTask):
         self, seed: int
     ) -> tuple[Float[np.ndarray, "pool inputs"], Float[np.ndarray, "directions inputs"]]:
         if self.keys is not None:
-            shapes = ((self.train, self.inputs), (self.test, self.inputs), (self.inputs,))
+            # The authors keep examples in columns: drawn in rows, the same keys give other examples.
+            shapes = ((self.inputs, self.train), (self.inputs, self.test), (self.inputs,))
             train, test, beta = (_from_key(key, shape) for key, shape in zip(self.keys, shapes, strict=True))
-            x = np.concatenate([train, test]) / np.float32(math.sqrt(self.inputs))
+            x = np.concatenate([train.T, test.T]) / np.float32(math.sqrt(self.inputs))
             return x, beta[None]
         pool = self.train + self.test if self.pool is None else self.pool
         examples, directions = np.random.SeedSequence((seed, 0x90176)).spawn(2)
