@@ -124,10 +124,12 @@ def diverged(results: Results, name: str, runs: int | slice, records: int) -> Re
     With 0 records there is one all the same, and its losses are NaN: they diverged before the first step.
     """
     data = results[name].copy(deep=True)
-    for measure in _CONSTANT:
+    for measure in data.data_vars:
+        if data[measure].dims[-1:] != ("step",):
+            continue
         table = data[measure].values.reshape(-1, data.sizes["step"])  # a view
         table[runs, max(records, 1) :] = np.nan
-        if records == 0 and measure.endswith("loss"):
+        if records == 0 and "loss" in str(measure):
             table[runs, 0] = np.nan
     outcome = data["outcome"].values.astype("<U8")
     outcome.reshape(-1)[runs] = "diverged"
