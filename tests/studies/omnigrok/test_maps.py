@@ -160,6 +160,19 @@ def test_maps_are_drawn_of_whatever_there_is(values, lines):
     figure.draw_without_rendering()
 
 
+@pytest.mark.parametrize(
+    "centres, expected",
+    [
+        ([0.1, 1.0, 10.0], [10**-1.5, 10**-0.5, 10**0.5, 10**1.5]),  # by ratio: no edge at 0
+        ([1.0, 2.0, 4.0], [0.5, 1.5, 3.0, 5.0]),
+        ([0.0, 0.5, 1.0], [-0.25, 0.25, 0.75, 1.25]),
+        ([3.0], [2.5, 3.5]),
+    ],
+)
+def test_cells_meet_half_way(centres, expected):
+    np.testing.assert_allclose(_maps.edges(np.array(centres)), expected)
+
+
 def test_a_row_shows_median_and_range_of_the_seeds_that_are_known():
     figure, axes = panels(1, 1)
     values = np.array([[[1, 2, 6]], [[3, math.nan, 5]], [[math.nan] * 3]])

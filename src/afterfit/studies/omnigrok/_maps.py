@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from ...landscape import l_shape, reduced
 from ...statistics import Judgement
@@ -95,9 +95,7 @@ def draw_map(
     """The mean over seeds on the raw grid as cells, with contours; returns the cells for a colour bar."""
     mean = values.mean("seed").transpose(place, alpha)
     x, y = mean[alpha].values, mean[place].values
-    shown = ax.pcolormesh(
-        x, y, mean.values, shading="nearest", cmap="viridis", vmin=0, vmax=most, rasterized=True
-    )
+    shown = ax.pcolormesh(edges(x), edges(y), mean.values, cmap="viridis", vmin=0, vmax=most, rasterized=True)
     inside = [level for level in levels if float(mean.min()) < level < float(mean.max())]
     if inside and min(mean.shape) > 1:
         lines = ax.contour(x, y, mean.values, levels=inside, colors="white", linewidths=0.8)
@@ -105,6 +103,23 @@ def draw_map(
     ax.set(xscale="log", xlabel=ALPHA_LABEL)
     short_log_axis(ax.xaxis)
     return shown
+
+
+def edges(centres: Shaped[np.ndarray, " cell"]) -> Float[np.ndarray, " edge"]:
+    """Where cells of a map begin and end: half-way in ratio over a decade and more, else in distance.
+
+    Of ratios half-way in distance may lie at 0, which a logarithmic axis does not have.
+    """
+    ratios = bool(centres.min() > 0) and centres.max() >= 10 * centres.min()
+    places = np.log(centres) if ratios else centres.astype(float)
+    if places.size == 1:
+        between = places[:0]
+        first, last = places[0] - 0.5, places[0] + 0.5
+    else:
+        between = (places[1:] + places[:-1]) / 2
+        first, last = 2 * places[0] - between[0], 2 * places[-1] - between[-1]
+    found = np.concatenate([[first], between, [last]])
+    return np.exp(found) if ratios else found
 
 
 def cells(found: "xarray.Dataset", measures: Sequence[str]) -> list[dict[str, typing.Any]]:

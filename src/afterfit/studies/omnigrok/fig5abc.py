@@ -19,7 +19,7 @@ from ...statistics import bootstrap, judge, Judgement
 from ...tasks import QM9
 from .._draw import panels, short_log_axis
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, ALPHA_LABEL, by_seed, cells, draw_row, falls_to_an_l, minima
+from ._maps import ALPHA, ALPHA_LABEL, by_seed, cells, draw_row, edges, falls_to_an_l, minima
 from ._molecules import molecular
 from ._recipe import spread
 
@@ -130,13 +130,8 @@ def chart(results: Results) -> typing.Any:
     found = minima(results)
     for ax, split, label in ((axes[0, 0], "train", "training"), (axes[0, 1], "test", "test")):
         loss = found[f"{split}_loss"].mean("seed").transpose(SIZE, ALPHA)
-        shown = ax.pcolormesh(
-            found[ALPHA],
-            found[SIZE],
-            np.log10(loss.values),
-            shading="nearest",
-            rasterized=True,
-        )
+        places = edges(found[ALPHA].values), edges(found[SIZE].values)
+        shown = ax.pcolormesh(*places, np.log10(loss.values), rasterized=True)
         ax.set(
             xscale="log", yscale="log", xlabel=ALPHA_LABEL, ylabel="molecules", title=f"log10 of {label} loss"
         )
