@@ -34,7 +34,7 @@ def crossing_time(
     import xarray
 
     ordered = values.transpose(..., "step")
-    known = np.isfinite(ordered.values)
+    known = ~np.isnan(ordered.values)  # an infinite loss is a record too, and no small one
     bound = xarray.DataArray(level).broadcast_like(ordered.isel(step=0, drop=True))
     bound = bound.transpose(*ordered.dims[:-1]).values[..., None]
     with np.errstate(invalid="ignore"):

@@ -46,14 +46,14 @@ def kernel_descent(
             f"largest eigenvalue), got {rate}: the descent would diverge."
         )
     times = np.asarray(steps, float)[:, None]
-    kept = _power(1 - pace, times)  # of each eigenvector's part, at each step
+    kept, lost = _decay(pace, times)  # of each eigenvector's part, at each step
     parts = vectors.T @ residual
     remains = np.einsum("pm,tm,mo->tpo", vectors, kept, parts)
     if across is None:
         return remains, None
     # The sum of (1 - pace)^s over s < t; where the pace is 0 each step adds the same.
-    slow = pace < 1e-12
-    summed = np.where(slow, times, (1 - kept) / np.where(slow, 1, pace))
+    still = pace == 0
+    summed = np.where(still, times, lost / np.where(still, 1, pace))
     moved = np.einsum("xm,tm,mo->txo", across @ vectors, summed, parts)
     return remains, -2 * rate / residual.size * moved
 
@@ -82,9 +82,12 @@ def kernel_regression(
     return across @ (vectors @ ((vectors.T @ targets) / (values + ridge)[:, None]))
 
 
-def _power(base: Float[np.ndarray, " mode"], times: Float[np.ndarray, "step 1"]) -> np.ndarray:
-    # Whole steps: a negative base (a fast mode that overshoots) keeps its sign.
-    sign = np.where((base < 0) & (times % 2 == 1), -1.0, 1.0)
-    with np.errstate(divide="ignore"):
-        grown = np.exp(times * np.log(np.abs(base)))
-    return sign * np.where((times == 0), 1.0, grown)
+def _decay(
+    pace: Float[np.ndarray, " mode"], times: Float[np.ndarray, "step 1"]
+) -> tuple[Float[np.ndarray, "step mode"], Float[np.ndarray, "step mode"]]:
+    """`(1 - pace)^times` and what is missing from it to 1, both with all their digits in slow modes."""
+    slow = pace < 0.5
+    power = times * np.log1p(-np.minimum(pace, 0.5))
+    # Steps are whole: the base of a fast mode, which overshoots, may be negative.
+    kept = np.where(slow, np.exp(power), (1 - pace) ** times)
+    return kept, np.where(slow, -np.expm1(power), 1 - kept)

@@ -230,17 +230,19 @@ class Program:
         return model
 
     def _moment(self, bound: "_Bound", recipe: Recipe, data: Data, state: State) -> Moment:
+        scale = bound.parametrisation.output_scale
         return Moment(
             parameters=state.parameters,
             initial=state.initial,
             frozen=state.frozen,
             twin=None if state.twin is None else state.twin.parameters,
-            output_scale=bound.parametrisation.output_scale,
+            # An array even in a moment of stored weights, whose numbers are NumPy's: it is no structure.
+            output_scale=None if scale is None else jnp.asarray(scale),
             data=data,
             step=state.step,
             key=jax.random.fold_in(_key(recipe, "probe"), state.step),
             static=self._static,
-            centred=bound.parametrisation.output_scale is not None and bound.parametrisation.centred,
+            centred=scale is not None and bound.parametrisation.centred,
             objective=bound.objective,
             maker=self._maker(bound, state, key=None),
         )

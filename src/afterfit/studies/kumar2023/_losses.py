@@ -57,10 +57,10 @@ def remainder(data: "xarray.Dataset", test: str = "test_loss") -> "xarray.DataAr
     """The test loss at the end (mean of the last five records of each run) over the first."""
     ordered = data[test].transpose(..., "step")
     values = ordered.values
-    known = np.isfinite(values)
+    known = ~np.isnan(values)
     last = np.where(known, np.arange(values.shape[-1]), -1).max(axis=-1, keepdims=True)
     ends = np.where(known & (np.arange(values.shape[-1]) > last - 5), values, np.nan)
-    count = np.isfinite(ends).sum(axis=-1)
+    count = (~np.isnan(ends)).sum(axis=-1)
     total = np.where(count > 0, np.nansum(ends, axis=-1), np.nan)
     first = ordered.isel(step=0, drop=True)
     return first.copy(data=total / np.maximum(count, 1) / first.values)
