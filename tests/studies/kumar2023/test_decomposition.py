@@ -30,6 +30,12 @@ def test_the_largest_climb_is_measured_from_the_low_before_it():
     assert (found[1].low, found[1].peak, found[1].share) == (0, 50, pytest.approx(0.5, rel=1e-5))
 
 
+def test_a_climb_of_a_fitted_network_is_none():
+    thrown_off = np.where(STEPS == 1000, 5.0, course(STEPS)["committee_loss/total"])
+    (found,) = decomposition.climbs(_data(course(STEPS) | {"committee_loss/total": thrown_off}))
+    assert found.peak == 50
+
+
 def test_no_climb_and_no_record():
     falls = course(STEPS, high=0.9)
     nothing = {name: np.full(STEPS.size, np.nan) for name in falls}

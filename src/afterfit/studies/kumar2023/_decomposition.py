@@ -53,15 +53,19 @@ class Climb(typing.NamedTuple):
 
 
 def climbs(data: "xarray.Dataset") -> list[Climb]:
-    """The largest climb of each seed's exact test loss.
+    """The largest climb of each seed's exact test loss, until the training loss is at a tenth of its start.
 
-    Steps `low` and `peak`, the loss `before` and `after`, and how much the `linear` term grew between them.
+    What comes later is no attempt to fit: a large rate can throw a fitted network off for some steps. A climb
+    has the steps `low` and `peak`, the loss `before` and `after`, and how much the `linear` term grew.
     """
     found = []
     steps = data["step"].values
-    linear = data["committee_loss/linear"].transpose("seed", "step").values.astype(float)
-    for loss, part in zip(data[TOTAL].transpose("seed", "step").values.astype(float), linear, strict=True):
-        known = np.isfinite(loss)
+    fitted = loss_times(data, test=TOTAL)["memorised"].transpose("seed").values
+    losses, linear = (
+        data[name].transpose("seed", "step").values.astype(float) for name in (TOTAL, "committee_loss/linear")
+    )
+    for loss, part, last in zip(losses, linear, fitted, strict=True):
+        known = np.isfinite(loss) & (steps <= last)
         if not known.any():
             found.append(Climb(*[math.nan] * 5))
             continue

@@ -5,8 +5,8 @@ are trained, at a tenth of the rate (eta = N / 20, 100,000 steps), as in the aut
 weights are theirs, made from the same keys; readouts are drawn for five seeds. The loss falls first there,
 as the output starts large, so its rise is measured from the low before it.
 
-The wide version (N = 100, P = 200, epsilon = 0.1, eta = N, centred, 4,000 steps, five seeds) is our choice.
-Both are of this size at all scales but smoke.
+The wide version (N = 100, P = 200, epsilon = 0.1, eta = N / 2, centred, 8,000 steps, five seeds) is our
+choice. Both are of this size at all scales but smoke.
 """
 
 import typing
@@ -45,7 +45,7 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     task = tasks.Polynomial(train=200, test=TESTED)
     if scale == "smoke":
         task = tasks.Polynomial(inputs=6, train=12, test=50)
-    wide = machine(scale, width=100, rate=1.0, steps=4000, task=task, model=trained)
+    wide = machine(scale, width=100, rate=0.5, steps=8000, task=task, model=trained)
     axes = {"seed": range(SEEDS[scale])}
     return {"authors": sweep(theirs, axes), "wide": sweep(wide, axes)}
 
