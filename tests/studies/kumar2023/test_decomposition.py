@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import xarray
 
+from afterfit.ensemble import Run
+from afterfit.models import CommitteeMachine
 from afterfit.studies.kumar2023 import _decomposition as decomposition
+from afterfit.tasks import Polynomial
+from afterfit.training import Experiment, Seeds
 
 from .machines import course
 
@@ -67,3 +71,22 @@ def test_rows_name_what_is_censored():
     (row,) = decomposition.rows(_data(course(STEPS, fall=math.inf)), sweep="one")
     assert row["sweep"] == "one" and row["generalised_censored"] and not row["memorised_censored"]
     assert row["highest_over_first"] == pytest.approx(1.3) and row["last_over_first"] == pytest.approx(1.3)
+
+
+def test_the_kernel_over_all_inputs_is_that_of_many_pairs():
+    """Against pairs of independent inputs, with the kernel as a product of gradients."""
+    generator = np.random.default_rng(0)
+    size, width, epsilon, pairs = 6, 10, 0.8, 400_000
+    hidden = generator.normal(size=(width, size)) + 0.4 + 2 * np.eye(width, size)
+    beta = np.sqrt(size) * np.eye(size)[0]
+    x, other = generator.normal(size=(2, pairs, size)) / math.sqrt(size)
+    y, y_other = 0.5 * (x @ beta) ** 2, 0.5 * (other @ beta) ** 2
+    slopes = [1 + epsilon * one @ hidden.T for one in (x, other)]
+    kernel = np.einsum("pi,pi->p", *slopes) * np.einsum("pd,pd->p", x, other)
+    expected = np.mean(y * kernel * y_other) / np.sqrt(np.mean(kernel**2)) / np.mean(y**2)
+
+    task = Polynomial(inputs=size, train=8, test=8)
+    run = Run(Experiment(task, CommitteeMachine(width=width, nonlinearity=epsilon), steps=1), Seeds.of(0))
+    moment = run.moment({".hidden": hidden.astype(np.float32)}, 0)
+    # Products of four Gaussian variables: 1% after so many pairs.
+    assert float(decomposition.kernel_fit(moment)) == pytest.approx(expected, rel=0.03)

@@ -26,6 +26,7 @@ def _results(plant=None, *, twin=1.3, twin_end=1.1, line=0.9, grown=20.0, norm=1
             f"kernel_alignment/{form}": step_up(steps, 1500, 0.01, 0.01 * grown)
             for form in ("uncentred", "column_centred", "centred")
         }
+        kernel["kernel_fit"] = step_up(steps, 1500, 1e-4, 1e-4 * grown)
         beside = {
             "twin/train_loss": step_up(steps, 200, 1.0, 0.3),
             "twin/test_loss": np.where(steps >= 1000, end, step_up(steps, 50, 1.0, twin)),

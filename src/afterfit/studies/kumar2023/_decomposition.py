@@ -8,9 +8,13 @@ Axes of this module
 import math
 import typing
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from ...models import CommitteeModel, Frozen
 from ...statistics import crossing_time, Judgement
+from ...training import Moment
 from .._draw import COLOURS, curves
 from .._judging import agreed, middle
 from ._losses import loss_times, remainder, rise, TOTAL
@@ -76,6 +80,41 @@ def climbs(data: "xarray.Dataset") -> list[Climb]:
             Climb(float(steps[low]), float(steps[peak]), loss[low], loss[peak], part[peak] - part[low])
         )
     return found
+
+
+# --- the kernel, over all inputs ------------------------------------------------------------------------
+
+
+def kernel_fit(moment: Moment) -> Float[Array, ""]:
+    """Alignment of the kernel of a committee machine with its target, over all inputs instead of a sample.
+
+    `<y K y'> / (sqrt(<K^2>) <y^2>)` for independent x and x' (Kumar et al. 2023, Eq. 19). A sample counts
+    each example with itself too, where any kernel is large: on n examples that alone makes about
+    `1 / sqrt(n + n^2 / D)`, more than the alignment of a network that has learned.
+
+    With wbar and M of `committee_loss`, `S = beta beta^T` and s = x . x', the kernel is, up to a factor,
+    `s (1 + epsilon wbar . (x + x') + epsilon^2 x^T M x')`. The numerator is
+    `epsilon^2 / (4 D^4) (Tr(S)^2 Tr(M) + 8 Tr(S) Tr(S M))` (their Eq. 20 lacks the 4), and
+    `<y^2> = 3 Tr(S)^2 / (4 D^2)`.
+
+    **Raises:** `ValueError` for anything but readouts of one, squares, and one direction.
+    """
+    model, truth = moment.model, moment.data.truth
+    fits = isinstance(model, CommitteeModel) and isinstance(model.readout, Frozen) and model.degree is None
+    if not fits or len(truth["beta"]) != 1 or "factor" not in truth:
+        raise ValueError("`kernel_fit` needs a committee machine with squares, on one direction.")
+    epsilon, beta = model.nonlinearity, truth["beta"][0].astype(model.hidden.dtype)
+    mean = model.signs @ model.hidden / model.width
+    second = model.hidden.T @ model.hidden / model.width
+    size, length = mean.size, beta @ beta
+    trace, square = jnp.trace(second), jnp.sum(second**2)
+    numerator = epsilon**2 / (4 * size**4) * (length**2 * trace + 8 * length * beta @ second @ beta)
+    kernel = (
+        1 / size
+        + 2 * epsilon**2 * (mean @ mean) * (1 + 2 / size) / size**2
+        + epsilon**4 * ((size + 6) * square + 2 * trace**2) / size**4
+    )
+    return numerator / (jnp.sqrt(kernel) * 3 * length**2 / (4 * size**2))
 
 
 # --- judgements that figures share --------------------------------------------------------------------
