@@ -157,13 +157,17 @@ def chart(results: Results) -> typing.Any:
         )
         curves(axes[0, 0], one["train_loss"].median("seed"), colour=colour, label="", dashed=True)
     log_values(axes[0, 0])
-    axes[0, 0].set(ylabel="cross-entropy (nats), dashed: training")
-    titles = (r"rate and decay $\propto 1/\alpha^2$ (paper)", "rate x decay held", "rate and decay held")
+    axes[0, 0].set(ylabel="loss (nats; dashed: training)")
+    titles = (
+        r"rate $\propto 1/\alpha^2$ (paper)",
+        "control: rate x decay held",
+        "control: rate and decay held",
+    )
     for ax, held, title in zip(axes[0, 1:], HELD, titles, strict=True):
         draw_delays(ax, alphas(results, held), times(results, held), budget=_budget(results))
         ax.set_title(title, fontsize=9)
         ax.set(
-            ylabel=f"steps to loss {LEVEL:g} (hollow: never)",
+            ylabel=f"steps to loss {LEVEL:g}",
             ylim=(_least(results) / 1.5, 1.5 * _budget(results)),
         )
     axes[0, 0].set_title("recipe of the paper", fontsize=9)
