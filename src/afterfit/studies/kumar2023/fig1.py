@@ -241,7 +241,7 @@ def chart(results: Results) -> typing.Any:
         curves(kernel, data[f"kernel_alignment/{form}"], colour=colour, label=name, dashed=True)
     kernel.set(ylabel="alignment of kernel and targets", title="kernel alignment")
     kernel.set_yscale("log")
-    kernel.legend(frameon=False, fontsize=6.5)
+    kernel.legend(frameon=False, fontsize=6, loc="lower right")
     for ax in axes[0]:
         mark_peak(ax, climbs(data)[0].peak)
     return figure
