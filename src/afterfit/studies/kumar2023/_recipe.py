@@ -39,6 +39,7 @@ def machine(
     """
     if scale == "smoke":
         inputs, train, width, steps = min(inputs, 6), min(train, 12), min(width, 8), 20
+        rate = min(rate, 0.5)  # few inputs are less stable
     if task is None:
         task = tasks.Polynomial(inputs=inputs, train=train)
     machine = dict(width=width, nonlinearity=nonlinearity, reduced=True) | (model or {})
