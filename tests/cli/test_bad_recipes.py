@@ -16,13 +16,15 @@ from afterfit.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 
+MODELS = "AdditionDecoder, CommitteeMachine, GraphConvolution, LSTM, MLP, Transformer"
+
 MISTAKES = [
     ({"task/operation": "x/z"}, "task: unknown operation 'x/z': did you mean 'x/y'?"),
     ({"task/kind": "BinaryOperatoin"}, "task.kind: unknown kind 'BinaryOperatoin': did you mean 'BinaryO"),
     ({"model/kind": "Transfomer"}, "model.kind: unknown kind 'Transfomer': did you mean 'Transformer'?"),
     (
         {"model/kind": "BinaryOperation"},
-        "kind 'BinaryOperation' (there are: AdditionDecoder, GraphConvolution, LSTM, MLP, Transformer)",
+        f"kind 'BinaryOperation' (there are: {MODELS})",
     ),
     ({"model/hiden": [8]}, "model.hiden: unknown field of MLP: did you mean 'hidden'?"),
     ({"model/hidden": [8, 0]}, "model: hidden must consist of integers of at least 1, got 0"),
@@ -31,7 +33,7 @@ MISTAKES = [
     ({"model": ["MLP"]}, "model: needs one component, got ['MLP']"),
     (
         {"model/kind": 5},
-        "say which `kind` (there are: AdditionDecoder, GraphConvolution, LSTM, MLP, Transformer), got 5",
+        f"say which `kind` (there are: {MODELS}), got 5",
     ),
     ({"task/fraction": 1.0}, "task: `fraction` must lie strictly between 0 and 1, got 1.0"),
     ({"task/fraction": 0.0}, "task: `fraction` must lie strictly between 0 and 1, got 0.0"),
