@@ -110,6 +110,17 @@ def test_alignments_drift_and_rank_follow_their_definitions(task, model, split, 
     assert found["drift"] > 1e-3
 
 
+def test_the_spectrum_is_that_of_numpy():
+    moment = made(*REGRESSION, UNCENTRED)
+    inputs, y = examples(moment, "train", 6)
+    values = np.linalg.eigvalsh(kernel(moment, inputs))[::-1]
+    with jax.enable_x64(True):
+        called = _called(KernelAlignment(points=6, split="train", spectrum=4), moment)
+        found = np.asarray(called["spectrum"])
+    np.testing.assert_allclose(found, values[:4], rtol=1e-9)
+    assert len(y) == 6 and found[0] > found[3] > 0
+
+
 def test_there_is_no_drift_at_the_start():
     found = measured(KernelAlignment(), made(*REGRESSION, key=0))
     assert abs(found["drift"]) < 1e-14  # rounding of a ratio that is 1
@@ -260,6 +271,7 @@ def test_they_are_probes_of_a_pack_and_of_a_snapshot(tmp_path):
     ("make", "message"),
     [
         (lambda: KernelAlignment(points=0), "`points` must be at least 1, got 0"),
+        (lambda: KernelAlignment(points=9, spectrum=10), "from 0 to the 9 points, which have as many"),
         (lambda: KernelRegression(points=0), "`points` must be at least 1, got 0"),
         (lambda: KernelRegression(ridge=-0.5), "`ridge` must not be negative, got -0.5"),
     ],

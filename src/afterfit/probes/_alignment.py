@@ -28,31 +28,46 @@ class KernelAlignment:
     - `effective_rank`: the exponential of the entropy of the eigenvalues' shares, from 1 to the points.
     - `largest`: the largest eigenvalue; gradient descent on the mean squared error over n points of one
       output is stable below the rate `n / largest`.
+    - `spectrum`, where asked for: so many of the largest eigenvalues, in falling order.
 
     An alignment of 1 says that the kernel knows nothing but the targets. Targets or kernels of zero (or
     constant ones, where centred) give NaN.
 
-    **Arguments:** `points`: the first so many examples of the split, all where there are fewer; `split`.
+    **Arguments:**
+
+    - `points`: the first so many examples of the split, all where there are fewer.
+    - `split`: which examples.
+    - `spectrum`: how many eigenvalues are recorded.
+
+    **Raises:** `ValueError` for fewer than 1 point, and for a spectrum of more eigenvalues than points.
 
     Costs one gradient an output for each point, for the kernel now and at the start.
     """
 
     points: int = 200
     split: Split = "test"
+    spectrum: int = 0
 
     def __post_init__(self):
         _check_points(self.points)
+        if not 0 <= self.spectrum <= self.points:
+            raise ValueError(
+                f"`spectrum` must be from 0 to the {self.points} points, which have as many eigenvalues, got "
+                f"{self.spectrum}."
+            )
 
-    def __call__(self, moment: Moment) -> dict[str, Float[Array, ""]]:
+    def __call__(self, moment: Moment) -> dict[str, Float[Array, "..."]]:
         inputs, targets, valid = _first(moment, self.split, self.points)
         now = _masked(neural_tangent_kernel(moment, inputs), valid)
         start = _masked(neural_tangent_kernel(moment, inputs, parameters=moment.initial), valid)
         count = jnp.sum(valid)
         values = jnp.linalg.eigvalsh(now)
+        spectrum = {"spectrum": values[::-1][: self.spectrum]} if self.spectrum else {}
         return kernel_alignment(now, targets, count) | {
             "drift": 1 - _cosine(now, start),
             "effective_rank": effective_rank(values),
             "largest": values[-1],
+            **spectrum,
         }
 
 
