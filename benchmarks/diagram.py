@@ -5,15 +5,12 @@ compiled anew, and are scaled up to the whole.
 """
 
 import itertools
-import time
 
-import jax
 import numpy as np
-from jax.experimental.compilation_cache import compilation_cache
 
 import afterfit as af
-from afterfit.ensemble import Progress
 
+from ._cold import no_cache, timed
 from ._table import duration, Table
 
 
@@ -33,29 +30,15 @@ AXES = {
 SAMPLE = 8
 
 
-def timed(axes: dict) -> tuple[float, Progress]:
-    """Wall seconds of a sweep, compiled anew, and its last progress."""
-    seen: list[Progress] = []
-    jax.clear_caches()
-    began = time.perf_counter()
-    af.sweep(EXPERIMENT, axes).run(display=seen.append)
-    return time.perf_counter() - began, seen[-1]
-
-
 def measure() -> Table:
     """The whole diagram between two halves of the sample, so that company on the machine meets both."""
-    jax.config.update("jax_enable_compilation_cache", False)
-    compilation_cache.reset_cache()
-    try:
-        cells = list(itertools.product(*AXES.values()))
-        chosen = [cells[index] for index in np.linspace(0, len(cells) - 1, SAMPLE).astype(int)]
-        one = lambda cell: timed({axis: [value] for axis, value in zip(AXES, cell, strict=True)})
+    cells = list(itertools.product(*AXES.values()))
+    chosen = [cells[index] for index in np.linspace(0, len(cells) - 1, SAMPLE).astype(int)]
+    one = lambda cell: timed(EXPERIMENT, {axis: [value] for axis, value in zip(AXES, cell, strict=True)})
+    with no_cache():
         singles = [one(cell) for cell in chosen[: SAMPLE // 2]]
-        whole, progress = timed(AXES)
+        whole, progress = timed(EXPERIMENT, AXES)
         singles += [one(cell) for cell in chosen[SAMPLE // 2 :]]
-    finally:
-        jax.config.update("jax_enable_compilation_cache", True)
-        compilation_cache.reset_cache()
     single = float(np.mean([seconds for seconds, _ in singles]))
     training = float(np.mean([seconds - progress.compile_seconds for seconds, progress in singles]))
     runs = len(cells)

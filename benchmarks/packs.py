@@ -5,14 +5,10 @@ run: of a run as a process of its own would have it (compilation included), and 
 """
 
 import statistics
-import time
-
-import jax
-from jax.experimental.compilation_cache import compilation_cache
 
 import afterfit as af
-from afterfit.ensemble import Progress
 
+from ._cold import no_cache, timed
 from ._table import duration, Table
 
 
@@ -35,23 +31,11 @@ AXES = {
 }
 
 
-def timed(axes: dict) -> tuple[float, Progress]:
-    """Wall seconds of a sweep, compiled anew, and its last progress."""
-    seen: list[Progress] = []
-    jax.clear_caches()
-    began = time.perf_counter()
-    af.sweep(EXPERIMENT, axes).run(display=seen.append)
-    return time.perf_counter() - began, seen[-1]
-
-
 def measure() -> Table:
     """One sweep of 144 lanes, and three single runs."""
-    jax.config.update("jax_enable_compilation_cache", False)
-    compilation_cache.reset_cache()
-    whole, progress = timed(AXES)
-    singles = [timed({"seed": [seed]}) for seed in (0, 1, 2)]
-    jax.config.update("jax_enable_compilation_cache", True)
-    compilation_cache.reset_cache()
+    with no_cache():
+        whole, progress = timed(EXPERIMENT, AXES)
+        singles = [timed(EXPERIMENT, {"seed": [seed]}) for seed in (0, 1, 2)]
     single = statistics.median(seconds for seconds, _ in singles)
     training = statistics.median(seconds - one.compile_seconds for seconds, one in singles)
     rows = [
