@@ -24,7 +24,7 @@ from ._table import duration, Table
 
 
 COUNT = 1000
-ROUNDS, REPEATS = 3, 2  # processes of each way, and calls in each after the first
+ROUNDS, REPEATS = 2, 2  # processes of each way, and calls in each after the first
 TARGET = 2e9  # bytes of the whole process
 WAYS = {"dense": "the whole Jacobian, then one product", "ours": "`neural_tangent_kernel`"}
 
