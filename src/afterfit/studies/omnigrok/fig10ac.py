@@ -14,7 +14,7 @@ import numpy as np
 from ...ensemble import Sweep, sweep
 from ...statistics import Judgement
 from ...training import Sustained
-from .._draw import COLOURS, panels
+from .._draw import COLOURS, panels, short_log_axis
 from .._judging import agreed
 from .._study import Claim, Figure, Results, Scale
 from ._arithmetic import arithmetic
@@ -105,6 +105,7 @@ def chart(results: Results) -> typing.Any:
         )
     memorised = times(results["decays"], "memorised", LEVEL)
     draw_times(axes[0, 0], memorised, label="training", colour=COLOURS[5], fit=False)
+    short_log_axis(axes[0, 0].xaxis)
     axes[0, 0].legend(frameon=False, fontsize=7)
     return figure
 

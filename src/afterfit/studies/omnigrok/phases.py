@@ -119,7 +119,8 @@ def chart(results: Results) -> typing.Any:
     shown = ax.pcolormesh(
         np.arange(columns), np.arange(rows), commonest, cmap=colours, vmin=-0.5, vmax=3.5, shading="nearest"
     )
-    ax.set_xticks(np.arange(columns), [f"{rate:g}" for rate in results["phases"][RATE].values])
+    rates = [f"{rate:.2g}" for rate in results["phases"][RATE].values]
+    ax.set_xticks(np.arange(columns), rates, rotation=45)
     ax.set_yticks(np.arange(rows), [f"{decay:g}" for decay in results["phases"][DECAY].values])
     ax.set(xlabel="learning rate of the decoder", ylabel="weight decay of the decoder")
     bar = figure.colorbar(shown, ax=ax, ticks=range(4))
