@@ -157,7 +157,7 @@ def test_models_are_vmapped_over_keys():
     [
         ({"activation": "rellu"}, "unknown activation 'rellu': did you mean 'relu'"),
         ({"init": "unifrom"}, "unknown init 'unifrom': did you mean 'uniform'"),
-        ({"init": "?"}, "use one of 'uniform', 'normal', 'zeros'"),
+        ({"init": "?"}, "use one of 'uniform', 'normal', 'unit', 'zeros'"),
         ({"hidden": (4, 0)}, "hidden must consist of integers of at least 1, got 0"),
     ],
 )
