@@ -152,8 +152,7 @@ def chart(results: Results) -> typing.Any:
         curves(
             axes[row, 2], data[ALIGNMENT].where(data[ALIGNMENT] > 0.1), colour=COLOURS[3], label="alignment"
         )
-        axes[row, 2].set(ylabel=r"alignment with $\beta$", title="alignment (1: none)")
-        axes[row, 2].set_ylim(0, 1.05 * data.sizes.get("input", 0) or None)
+        axes[row, 2].set(ylabel=r"alignment with $\beta$", title="alignment (1: none)", ylim=(0, None))
         for ax in axes[row]:
             mark_peak(ax, climbs(data)[0].peak)
     for ax in (axes[0, 0], axes[1, 1]):
