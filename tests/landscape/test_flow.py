@@ -65,7 +65,7 @@ def test_messiness_stops_at_the_ends_of_its_range(rest, end):
     path = flow(surface(bowl, 0, 0, 1.0, rest), (1.0, 0.5), decay=0.1, duration=100.0, **RATES)
     free = rest + (0.5 - rest) * np.exp(-0.1 * path.time)
     np.testing.assert_allclose(path.messiness, np.clip(free, 0, 1), atol=1e-6)
-    assert path.messiness[-1] == pytest.approx(end, abs=1e-8) and path.messiness_rate[-1] == 0
+    assert (path.messiness[-1], path.messiness_rate[-1]) == pytest.approx((end, 0), abs=1e-8)
 
 
 def arrival(path, messiness):

@@ -23,6 +23,7 @@ Surface = Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
 
 _ACCURACY = 1e-9  # relative and absolute, of ln w and m in one step of the integration
 _MOST_STEPS = 100_000
+_BRAKE = 1e-4  # of the range of m: within so much of an end, m slows down towards it
 _EARLIEST = 1e-6  # of the duration: the first saved moment after the start
 
 
@@ -159,8 +160,9 @@ def _rates_and_loss(
     loss, (by_norm, by_messiness) = jax.value_and_grad(setting.loss, argnums=(0, 1))(norm, inside)
     drift = -setting.decoder_rate * (by_norm / norm + setting.decay)
     change = -setting.representation_rate * by_messiness
-    blocked = ((messiness <= 0) & (change < 0)) | ((messiness >= 1) & (change > 0))
-    return jnp.stack([drift, jnp.where(blocked, 0, change)]), loss
+    # To the end ahead; a rate that jumped to 0 there would hold up an implicit method.
+    room = jnp.where(change < 0, messiness, 1 - messiness)
+    return jnp.stack([drift, change * jnp.tanh(room / _BRAKE)]), loss
 
 
 @eqx.filter_jit
