@@ -99,16 +99,6 @@ def test_network_of_clauw_2024():
     assert count(model) == 194 * 250 + 250 + 250 * 97
 
 
-def test_features_are_the_last_hidden_activations():
-    model = MLP((6, 5), "tanh").build(vectors_of(3), key=KEY)
-    x = jax.random.normal(KEY, (4, 3))
-    h = jnp.tanh(x @ model.layers[0].weight + bias_of(model.layers[0])[None])
-    h = jnp.tanh(h @ model.layers[1].weight + bias_of(model.layers[1])[None])
-    np.testing.assert_allclose(model.features(x), h, rtol=1e-5)
-    with pytest.raises(ValueError, match="hidden layer"):
-        MLP(()).build(vectors_of(3), key=KEY).features(x)
-
-
 def test_uniform_start_is_that_of_pytorch():
     layer = MLP((300,)).build(vectors_of(100), key=KEY).layers[0]
     limit = 1 / math.sqrt(100)

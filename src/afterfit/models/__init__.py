@@ -14,6 +14,7 @@ from ._decoder import AdditionDecoder as AdditionDecoder, AdditionDecoderModel a
 from ._graph import GraphConvolution as GraphConvolution, GraphConvolutionModel as GraphConvolutionModel
 from ._lstm import LSTM as LSTM, LSTMLayer as LSTMLayer, LSTMModel as LSTMModel
 from ._mlp import MLP as MLP, MLPModel as MLPModel
+from ._named import named as named, named_activations as named_activations
 from ._transformer import (
     nanda_transformer as nanda_transformer,
     Transformer as Transformer,

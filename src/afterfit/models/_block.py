@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 from ._activation import ACTIVATIONS
 from ._base import named_key
 from ._linear import along, Linear
+from ._named import named
 
 
 Stream = Float[Array, "*batch position width"]
@@ -64,9 +65,10 @@ class Feedforward(eqx.Module):
     output: Linear
     activation: str = eqx.field(static=True)
 
-    def __call__(self, x: Stream) -> Stream:
-        """The branch's output."""
-        return self.output(ACTIVATIONS[self.activation](self.hidden(x)))
+    def __call__(self, x: Stream, name: str | None = None) -> Stream:
+        """The branch's output; with a name of its own, the branch names its hidden layer."""
+        hidden = ACTIVATIONS[self.activation](self.hidden(x))
+        return self.output(hidden if name is None else named(hidden, f"{name}.hidden"))
 
 
 class Block(eqx.Module):
@@ -81,12 +83,17 @@ class Block(eqx.Module):
         """Keys and values: all that other positions see of these."""
         return x @ self.attention.key, x @ self.attention.value
 
-    def advance(self, x: Stream, attended: Stream, drop: "Dropout | None" = None) -> Stream:
-        """The stream after the block at positions whose attention returned `attended`."""
+    def advance(
+        self, x: Stream, attended: Stream, drop: "Dropout | None" = None, name: str | None = None
+    ) -> Stream:
+        """The stream after the block at positions whose attention returned `attended`.
+
+        With a name of its own, the block names the MLP's hidden layer.
+        """
         if drop is not None:
             attended = drop(attended, "attention")
         x = _normalised(x + attended, self.attention_norm)
-        change = self.mlp(x)
+        change = self.mlp(x, None if name is None else f"{name}.mlp")
         if drop is not None:
             change = drop(change, "mlp")
         return _normalised(x + change, self.mlp_norm)

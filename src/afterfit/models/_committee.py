@@ -11,13 +11,13 @@ import typing
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ..tasks import hermite, Sizes
 from ._base import AbstractArchitecture, Frozen, named_key
 from ._choice import check_choice, check_widths
 from ._initial import widened
+from ._named import named
 
 
 class CommitteeModel(eqx.Module):
@@ -26,6 +26,7 @@ class CommitteeModel(eqx.Module):
     Parameters: `.hidden` [unit, input], and `.readout.value` [unit] or `.readout`, which training leaves
     alone or not. In its reduced form rows of `.hidden` are coordinates of all units' weights in a basis of
     the space that they never leave, and the readout is the vector of ones in that basis.
+    Activations: "hidden" [unit], after phi. The reduced form has no single units, and names none.
     """
 
     hidden: Float[Array, "unit input"]
@@ -36,8 +37,12 @@ class CommitteeModel(eqx.Module):
     reduced: bool = eqx.field(static=True)
 
     def __call__(self, inputs: Float[Array, " input"]) -> Float[Array, "1"]:
-        """The output for one example."""
-        return self.batched(inputs[None])[0]
+        """The output for one example. Plain reference: unit by unit, where there are units."""
+        if self.reduced:
+            return self.batched(inputs[None])[0]
+        h = inputs.astype(self.hidden.dtype) @ self.hidden.T
+        units = named(h + self.nonlinearity / 2 * self._bent(h), "hidden")
+        return (units @ self.signs / self.width)[None]
 
     def batched(
         self, inputs: Float[Array, "batch input"], key: Key[Array, ""] | None = None
@@ -45,10 +50,13 @@ class CommitteeModel(eqx.Module):
         """Outputs for many examples."""
         del key
         h = inputs.astype(self.hidden.dtype) @ self.hidden.T
-        bent = h**2 if self.degree is None else hermite(self.degree, h)
+        bent = self._bent(h)
         # In the reduced form squares are summed over an orthonormal basis: each counts once.
         weights = jnp.ones_like(self.signs) if self.reduced else self.signs
         return ((h @ self.signs + self.nonlinearity / 2 * (bent @ weights)) / self.width)[:, None]
+
+    def _bent(self, h: Float[Array, "*batch unit"]) -> Float[Array, "*batch unit"]:
+        return h**2 if self.degree is None else hermite(self.degree, h)
 
     @property
     def signs(self) -> Float[Array, " unit"]:
@@ -115,7 +123,7 @@ class CommitteeMachine(AbstractArchitecture):
         if shape is None or len(shape) != 1 or sizes.symbols is not None or sizes.outputs != 1:
             raise ValueError("a committee machine reads one real vector and has one output: try an MLP.")
         hidden = self._drawn((self.width, shape[0]), key)
-        if self.direction:
+        if len(self.direction):
             hidden = self._turned(hidden)
         ones = jnp.ones(self.width, hidden.dtype)
         readout: typing.Any = Frozen(ones)
@@ -137,10 +145,10 @@ class CommitteeMachine(AbstractArchitecture):
         return widened(jax.random.normal(key, shape, jnp.float32))
 
     def _turned(self, hidden: Float[Array, "unit input"]) -> Float[Array, "unit input"]:
-        direction = np.asarray(self.direction)
+        direction = jnp.asarray(self.direction)
         if direction.size != hidden.shape[1]:
             raise ValueError(
                 f"`direction` must have {hidden.shape[1]} numbers, one an input, got {direction.size}."
             )
-        both = jnp.asarray(np.stack([direction, -direction]) * (self.width / 2) ** 0.5, hidden.dtype)
+        both = (jnp.stack([direction, -direction]) * (self.width / 2) ** 0.5).astype(hidden.dtype)
         return hidden.at[:2].set(self.aligned * both + (1 - self.aligned) * hidden[:2])

@@ -13,12 +13,14 @@ from ._base import AbstractArchitecture, Frozen, named_key
 from ._choice import check_choice, check_widths
 from ._initial import widened
 from ._linear import Linear, make_linear
+from ._named import named
 
 
 class AdditionDecoderModel(eqx.Module):
     """The representations of all tokens of an example are added, and an MLP decodes the sum.
 
     Parameters: `.representation` [symbol, dimension] where it is learned, `.layers[i]` and `.readout`.
+    Activations: "sum" of the representations, and "layers[i]", after the activation function.
     """
 
     representation: Float[Array, "symbol dimension"] | Frozen
@@ -30,18 +32,25 @@ class AdditionDecoderModel(eqx.Module):
         self, tokens: Int[Array, " tokens"], *, key: Key[Array, ""] | None = None
     ) -> Float[Array, " outputs"]:
         """Outputs for one example."""
-        return self.batched(tokens[None], key)[0]
+        del key
+        x = named(self._sum(tokens), "sum")
+        for index, layer in enumerate(self.layers):
+            x = named(ACTIVATIONS[self.activation](layer(x)), f"layers[{index}]")
+        return self.readout(x)
 
     def batched(
         self, tokens: Int[Array, "batch tokens"], key: Key[Array, ""] | None = None
     ) -> Float[Array, "batch outputs"]:
         """Outputs for many examples."""
         del key
-        table = self.representation
-        x = (table.value if isinstance(table, Frozen) else table)[tokens].sum(axis=-2)
+        x = self._sum(tokens)
         for layer in self.layers:
             x = ACTIVATIONS[self.activation](layer(x))
         return self.readout(x)
+
+    def _sum(self, tokens: Int[Array, "*batch tokens"]) -> Float[Array, "*batch dimension"]:
+        table = self.representation
+        return (table.value if isinstance(table, Frozen) else table)[tokens].sum(axis=-2)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ._base import AbstractArchitecture, named_key
 from ._choice import check_widths
 from ._initial import INITIALISERS
 from ._linear import along, Linear, make_linear
+from ._named import named
 
 
 BOND_TYPES = 4
@@ -79,6 +80,8 @@ class GraphConvolutionModel(eqx.Module):
 
     Parameters: `.convolutions[i].hidden` and `.convolutions[i].entries` (`.weight` [in, out], `.bias`),
     `.convolutions[i].root`, `.convolutions[i].bias`, `.hidden` and `.readout` (`.weight`, `.bias`).
+    Activations: "convolutions[i]" [atoms, out], after ReLU, also at places that hold no atom; "pooled", the
+    sum over atoms; "hidden", after ReLU.
     A place whose features are all zero holds no atom.
     """
 
@@ -93,9 +96,10 @@ class GraphConvolutionModel(eqx.Module):
         del key
         h = inputs["atoms"].astype(self.readout.weight.dtype)
         exists = jnp.any(h != 0, axis=-1, keepdims=True)
-        for convolution in self.convolutions:
-            h = jax.nn.relu(convolution(h, inputs["bonds"]))
-        return self._read(jnp.sum(jnp.where(exists, h, 0), axis=-2))
+        for index, convolution in enumerate(self.convolutions):
+            h = named(jax.nn.relu(convolution(h, inputs["bonds"])), f"convolutions[{index}]")
+        pooled = named(jnp.sum(jnp.where(exists, h, 0), axis=-2), "pooled")
+        return self.readout(named(jax.nn.relu(self.hidden(pooled)), "hidden"))
 
     def batched(
         self, inputs: dict[str, Num[Array, "batch atoms _"]], key: Key[Array, ""] | None = None
@@ -106,9 +110,7 @@ class GraphConvolutionModel(eqx.Module):
         exists = jnp.any(h != 0, axis=-1, keepdims=True)
         for convolution in self.convolutions:
             h = jax.nn.relu(convolution.batched(h, inputs["bonds"]))
-        return self._read(jnp.sum(jnp.where(exists, h, 0), axis=-2))
-
-    def _read(self, pooled: Float[Array, "*batch width"]) -> Float[Array, "*batch outputs"]:
+        pooled = jnp.sum(jnp.where(exists, h, 0), axis=-2)
         return self.readout(jax.nn.relu(self.hidden(pooled)))
 
 

@@ -20,6 +20,7 @@ from ._base import AbstractArchitecture, named_key
 from ._choice import check_widths
 from ._initial import normal, uniform
 from ._linear import along, Linear, make_linear
+from ._named import named
 
 
 PADDING = 0
@@ -52,7 +53,8 @@ class LSTMModel(eqx.Module):
     """Stacked LSTM layers on tokens; the readout sees the last layer after the last token.
 
     Parameters: `.embedding`; for each layer `.layers[i].input_weight` [in, gates], `.state_weight`,
-    `.input_bias`, `.state_bias`; `.readout.weight`, `.readout.bias`. Padding (token 0) leaves the state as
+    `.input_bias`, `.state_bias`; `.readout.weight`, `.readout.bias`. Activations: "layers[i]", what a layer
+    puts out after the last token. Padding (token 0) leaves the state as
     it is, wherever it stands; the state before the first token is zero. The answer to a token outside
     the vocabulary is NaN.
     """
@@ -73,7 +75,8 @@ class LSTMModel(eqx.Module):
             return jax.tree.map(lambda new, old: jnp.where(token == PADDING, old, new), after, states), None
 
         states, _ = jax.lax.scan(read, [(zero, zero) for zero in zeros], inputs)
-        return self.readout(states[-1][0])
+        last = [named(hidden, f"layers[{index}]") for index, (hidden, _) in enumerate(states)]
+        return self.readout(last[-1])
 
     def batched(
         self, inputs: Int[Array, "batch time"], key: Key[Array, ""] | None = None

@@ -15,12 +15,14 @@ from ._base import AbstractArchitecture, named_key
 from ._choice import check_choice, check_widths
 from ._initial import INITIALISERS
 from ._linear import Linear, make_linear
+from ._named import named
 
 
 class MLPModel(eqx.Module):
     """A multilayer perceptron: `layers`, each followed by the activation, then `readout`.
 
     Parameters: `.layers[i].weight` [in, out], `.layers[i].bias`, `.readout.weight`, `.readout.bias`.
+    Activations: "layers[i]", after the activation function.
     On tasks with `symbols` an input is `tokens` integers, and the first weight has one row for each
     symbol at each place: row `place * symbols + token`.
     """
@@ -38,8 +40,8 @@ class MLPModel(eqx.Module):
         if self.symbols is not None:
             inputs = jax.nn.one_hot(inputs, self.symbols)
         x = inputs.reshape(-1).astype(self.readout.weight.dtype)
-        for layer in self.layers:
-            x = ACTIVATIONS[self.activation](layer(x))
+        for index, layer in enumerate(self.layers):
+            x = named(ACTIVATIONS[self.activation](layer(x)), f"layers[{index}]")
         return self.readout(x)
 
     def batched(
@@ -49,20 +51,11 @@ class MLPModel(eqx.Module):
         del key
         if not self.layers:
             return self._enter(self.readout, inputs)
-        return self.readout(self.features(inputs))
-
-    def features(self, inputs: Num[Array, "batch ..."]) -> Float[Array, "batch hidden"]:
-        """Activations of the last hidden layer.
-
-        Raises `ValueError` if the model has no hidden layer.
-        """
-        if not self.layers:
-            raise ValueError("features need a hidden layer, got hidden=(): try hidden=(250,).")
         act = ACTIVATIONS[self.activation]
         x = act(self._enter(self.layers[0], inputs))
         for layer in self.layers[1:]:
             x = act(layer(x))
-        return x
+        return self.readout(x)
 
     def _enter(self, first: Linear, inputs: Num[Array, "batch ..."]) -> Float[Array, "batch width"]:
         if self.symbols is None:

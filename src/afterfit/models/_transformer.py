@@ -24,6 +24,7 @@ from ._block import Attention, Block, Dropout, Feedforward, LayerNorm
 from ._choice import check_choice, check_widths
 from ._initial import INITIALISERS
 from ._linear import along, Linear, make_linear
+from ._named import named
 
 
 _BRANCHES = {"residual": ("attention", "mlp"), "mlp": ("mlp",)}
@@ -37,6 +38,9 @@ class TransformerModel(eqx.Module):
     `.blocks[i].mlp.hidden.weight`, `.bias`; `.blocks[i].mlp.output.weight`, `.bias`;
     `.blocks[i].mlp_norm.gain`, `.bias`; `.unembedding`.
     Tokens are the task's symbols, then the operator (if it is read), then `=`.
+    Activations, each [position, ...]: "embedding", the stream before the first block; for each block
+    "blocks[i].attention", the branch's output; "blocks[i].mlp.hidden", after the activation function; and
+    "blocks[i]", the stream after the block.
     """
 
     embedding: Float[Array, "vocabulary width"]
@@ -58,12 +62,14 @@ class TransformerModel(eqx.Module):
         a, b = inputs
         extra = jnp.arange(self._symbols, vocabulary, dtype=inputs.dtype)  # the operator if read, then `=`
         tokens = jnp.stack([a, *extra[:-1], b, extra[-1]])
-        x = self.embedding[tokens] + self._position_table()
+        x = named(self.embedding[tokens] + self._position_table(), "embedding")
         causal = _causal(len(tokens))
         for index, block in enumerate(self.blocks):
+            name = f"blocks[{index}]"
             keys, values = block.memory(x)
             attended = block.attention(x @ block.attention.query, keys, values, causal)
-            x = block.advance(x, attended, self._dropout(index, key))
+            attended = named(attended, f"{name}.attention")
+            x = named(block.advance(x, attended, self._dropout(index, key), name), name)
         return x[-1] @ self.unembedding
 
     def batched(

@@ -1,6 +1,7 @@
 """A run at one recorded step, as probes see it."""
 
 import dataclasses
+import re
 import typing
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from ..models import named_activations
 from ..tasks import AbstractObjective, Data, Predict, Scores
 from ._evaluation import full_gradient, linearised, mean_scores, rows_at, Split, Totals
 
@@ -57,6 +59,25 @@ class Moment(eqx.Module):
         """
         outputs = self.with_parameters(self.parameters if parameters is None else parameters)(example)
         return outputs if self.output_scale is None else self.output_scale * outputs
+
+    def activations(self, path: str, inputs: PyTree) -> Float[Array, "batch ..."]:
+        """Activations of a layer for inputs with leaves "batch ...", at the moment's parameters.
+
+        **Arguments:** `path`: a name that the model gives (`activation_shapes` lists them), and perhaps
+        indices into the axes after the batch: "blocks[0].mlp.hidden[-1]" is that layer at the last position.
+
+        **Raises:** `ValueError` for an unknown path, with the paths that there are, and for a model that
+        names no activations.
+        """
+        name, place = _located(path, self.activation_shapes(inputs), type(self.model).__name__)
+        one = lambda example: named_activations(self.model, example)[name][place]
+        return jax.lax.map(one, inputs, batch_size=ACTIVATION_BATCH)
+
+    def activation_shapes(self, inputs: PyTree) -> dict[str, tuple[int, ...]]:
+        """The names of all activations, with their shapes for one example."""
+        example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), inputs)
+        shapes = jax.eval_shape(lambda one: named_activations(self.model, one), example)
+        return {name: leaf.shape for name, leaf in shapes.items()}
 
     def linear_predict(self, inputs: PyTree, parameters: PyTree) -> Float[Array, "batch outputs"]:
         """The trained function's first-order expansion around the initial parameters, at others."""
@@ -115,6 +136,32 @@ class Moment(eqx.Module):
         rows = rows_at(self.data, split, jnp.where(valid, positions, 0))
         inputs, targets = jax.tree.map(lambda leaf: leaf[rows], (self.data.inputs, self.data.targets))
         return Examples(inputs, targets, valid)
+
+
+ACTIVATION_BATCH = 512
+"""Examples at a time: the other activations of a model may be much larger than those wanted."""
+
+
+def _located(
+    path: str, shapes: dict[str, tuple[int, ...]], model: str
+) -> tuple[str, tuple[int | slice, ...]]:
+    """The name in a path of activations, and where in its array."""
+    if not shapes:
+        raise ValueError(
+            f"{model} names no activations, so there is no {path!r}. Name one in its `__call__`: "
+            "x = afterfit.models.named(x, 'hidden')."
+        )
+    name, indices = path, ""
+    while name not in shapes and (found := re.fullmatch(r"(.+)\[(-?\d+)\]", name)):
+        name, indices = found[1], f"{found[2]} {indices}"
+    place = tuple(map(int, indices.split()))
+    if name not in shapes:
+        listed = ", ".join(f"{one} {list(shape)}" for one, shape in shapes.items())
+        raise ValueError(f"{model} has no activations {path!r}. There are, with their axes: {listed}.")
+    shape = shapes[name]
+    if len(place) > len(shape) or any(not -size <= at < size for at, size in zip(place, shape)):
+        raise ValueError(f"{path!r} lies outside of {name!r}, which has the axes {list(shape)}.")
+    return name, place
 
 
 Measure = Callable[[PyTree, PyTree], Float[Array, " batch"]]
