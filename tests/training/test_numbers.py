@@ -49,6 +49,32 @@ def test_graft_is_the_inverse_of_split():
     assert graft(part, split(part)[1]) == part
 
 
+@dataclasses.dataclass(frozen=True)
+class Several:
+    """A component with tuples of numbers."""
+
+    first: tuple[float, ...] = ()
+    name: str = "x"
+    second: tuple[float, ...] = (1.0,)
+    rate: float = 0.5
+
+
+def test_tuples_of_floats_are_data_and_their_lengths_structure():
+    structure, numbers = split(Several((3, 4), second=(5, 6, 7)))
+    assert numbers == [3.0, 4.0, 5.0, 6.0, 7.0, 0.5]
+    assert split(Several((8, 9), second=(0, 0, 0)))[0] == structure
+    assert split(Several((8, 9, 1), second=(0, 0)))[0] != structure
+
+    @jax.jit
+    def sums(numbers):
+        part, rate = graft((Several((0, 0), second=(0, 0, 0)), AdamW()), numbers)
+        return jnp.sum(part.first), jnp.sum(part.second), part.rate, rate.learning_rate
+
+    assert [float(one) for one in sums(jnp.arange(1.0, 13))] == [3, 12, 6, 7]
+    whole = graft(Several(), [2.0, 0.25])
+    assert (whole.first, list(whole.second), whole.rate) == ((), [2.0], 0.25)
+
+
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
 def test_rates_must_be_positive(rate):
     with pytest.raises(ValueError, match="`learning_rate` must be positive"):

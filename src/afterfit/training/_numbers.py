@@ -1,12 +1,14 @@
 """Which fields of a component are numbers (data) and which are structure (program).
 
-A component is a frozen dataclass of plain values. Its fields annotated `float` or `float | None`
-are data: they may differ between the lanes of one compiled program. All other fields are
-structure. `split` takes the numbers out, `graft` puts other numbers, traced ones included, in.
+A component is a frozen dataclass of plain values. Its fields annotated `float`, `float | None` or
+`tuple[float, ...]` are data: they may differ between the lanes of one compiled program (a tuple's
+length may not). All other fields are structure. `split` takes the numbers out, `graft` puts other
+numbers, traced ones included, in: a tuple's as one array.
 """
 
 import dataclasses
 import functools
+import itertools
 import types
 import typing
 from collections.abc import Hashable, Iterator
@@ -14,7 +16,7 @@ from collections.abc import Hashable, Iterator
 
 @functools.cache
 def number_fields(cls: typing.Any) -> frozenset[str]:
-    """Names of the fields of a component class that are annotated `float` or `float | None`.
+    """Names of the fields of a component class that hold numbers.
 
     Those declared by `eqx.field(static=True)` are structure all the same.
     """
@@ -27,7 +29,7 @@ def number_fields(cls: typing.Any) -> frozenset[str]:
 
 
 def _is_number(hint: typing.Any) -> bool:
-    if hint is float:
+    if hint in (float, tuple[float, ...]):
         return True
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return union and set(typing.get_args(hint)) <= {float, int, type(None)} and float in typing.get_args(hint)
@@ -42,8 +44,9 @@ def split(part: typing.Any) -> tuple[Hashable, list[float]]:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
             if field.name in numeric and value is not None:
-                numbers.append(float(value))
-                shape.append((field.name, "number"))
+                several = isinstance(value, tuple)
+                numbers += map(float, value if several else (value,))
+                shape.append((field.name, ("numbers", len(value)) if several else "number"))
             else:
                 inner, inner_numbers = split(value)
                 shape.append((field.name, inner))
@@ -58,19 +61,25 @@ def split(part: typing.Any) -> tuple[Hashable, list[float]]:
 
 def graft(part: typing.Any, numbers: typing.Any) -> typing.Any:
     """The same component with its numbers, in the order of `split`, replaced by `numbers[0]`, ..."""
-    return _graft(part, iter(numbers[i] for i in range(len(split(part)[1]))))
+    return _graft(part, numbers, itertools.count())
 
 
-def _graft(part: typing.Any, numbers: Iterator) -> typing.Any:
+def _graft(part: typing.Any, numbers: typing.Any, places: Iterator[int]) -> typing.Any:
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
         numeric = number_fields(type(part))
         # Past `__init__`: the checks of `__post_init__` compare plain numbers and cannot see traced ones.
         copy = object.__new__(type(part))
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
-            is_number = field.name in numeric and value is not None
-            object.__setattr__(copy, field.name, next(numbers) if is_number else _graft(value, numbers))
+            if field.name not in numeric or value is None:
+                new = _graft(value, numbers, places)
+            elif isinstance(value, tuple):
+                own = [next(places) for _ in value]
+                new = numbers[own[0] : own[-1] + 1] if own else ()
+            else:
+                new = numbers[next(places)]
+            object.__setattr__(copy, field.name, new)
         return copy
     if isinstance(part, (tuple, list)):
-        return tuple(_graft(piece, numbers) for piece in part)
+        return tuple(_graft(piece, numbers, places) for piece in part)
     return part

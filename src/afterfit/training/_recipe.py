@@ -34,8 +34,10 @@ def to_plain(part: typing.Any) -> typing.Any:
         plain = _kind_of(type(part))
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
-            is_number = field.name in numeric and value is not None
-            plain[field.name] = float(value) if is_number else to_plain(value)
+            if field.name in numeric and value is not None:
+                plain[field.name] = [*map(float, value)] if isinstance(value, tuple) else float(value)
+            else:
+                plain[field.name] = to_plain(value)
         return plain
     if isinstance(part, (tuple, list)):
         return [to_plain(piece) for piece in part]
