@@ -11,6 +11,7 @@ from ._alignment import (
     KernelRegression as KernelRegression,
 )
 from ._committee import committee_loss as committee_loss
+from ._copula import Copula as Copula, gaussian_copula as gaussian_copula
 from ._curvature import (
     FisherTrace as FisherTrace,
     HessianTrace as HessianTrace,
@@ -21,12 +22,20 @@ from ._fourier import (
     fourier_power as fourier_power,
     RestrictedLoss as RestrictedLoss,
 )
+from ._grouping import ByHand as ByHand, Spectral as Spectral, Ward as Ward
 from ._groups import group_scores as group_scores
+from ._information import (
+    Information as Information,
+    information as information,
+    local_o_information as local_o_information,
+    o_information_gradients as o_information_gradients,
+)
 from ._kernel import kernel_rows as kernel_rows, neural_tangent_kernel as neural_tangent_kernel
 from ._norms import (
     distance_from_initial as distance_from_initial,
     gradient_norm as gradient_norm,
     layer_norms as layer_norms,
 )
+from ._o_information import OInformation as OInformation
 from ._sharpness import keskar_sharpness as keskar_sharpness
 from ._twin import relative_change as relative_change, twin as twin
