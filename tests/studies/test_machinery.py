@@ -74,6 +74,20 @@ def _loss(results):
     return judge(float(results["main"]["train_loss"][..., -1].median()), (1, 3), least=0, seeds=2, runs=4)
 
 
+def test_further_sweeps_may_rest_on_what_the_first_brought(store):
+    def then(results):
+        best = int(results["main"]["test_loss"][0, :, -1].values.argmin())
+        return {"longer": af.sweep(dataclasses.replace(TINY, steps=4), {"seed": [best]})}
+
+    figure = dataclasses.replace(FIRST, then=then)
+    results = run_figure(figure, "laptop", store=store, display=silent)
+    assert set(results.data) == set(results.sweeps) == {"main", "longer"}
+    best = results["longer"]["seed"].values
+    losses = results["main"]["test_loss"].isel({"optimiser.weight_decay": 0, "step": -1})
+    assert losses.sel(seed=best[0]) == losses.min()
+    assert results["longer"]["step"][-1] == 4 and len(results.records("longer")) == 1
+
+
 FIRST = _figure("fig-1", _loss, judge(5.0, (4.0, math.inf), least=6, seeds=2, runs=4, note="adapted"))
 SECOND = _figure("fig-2", judge(math.inf, (math.inf, math.inf), most=6), judge(math.nan))
 STUDY = Study("author2022", "A study", "An author", (FIRST, SECOND))

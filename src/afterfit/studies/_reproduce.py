@@ -10,7 +10,7 @@ import time
 import typing
 from collections.abc import Callable, Generator, Sequence
 
-from ..ensemble import about, Display, Progress, Terminal
+from ..ensemble import about, Display, Progress, Sweep, Terminal
 from ..statistics import Judgement, Verdict
 from ..store import RESULTS_VERSION
 from ..tasks import DataError
@@ -77,9 +77,17 @@ def run_figure(
     figure: Figure, scale: Scale, *, store: str | os.PathLike, display: Display | None = None
 ) -> Results:
     """Trains what a figure needs and the store lacks."""
-    sweeps = figure.sweeps(scale)
-    data = {name: plan.run(store, display=display or Terminal()) for name, plan in sweeps.items()}
-    return Results(scale, sweeps, data, pathlib.Path(store))
+
+    def trained(sweeps: dict[str, Sweep], before: Results | None = None) -> Results:
+        data = {name: plan.run(store, display=display or Terminal()) for name, plan in sweeps.items()}
+        if before is not None:
+            sweeps, data = {**before.sweeps, **sweeps}, {**before.data, **data}
+        return Results(scale, sweeps, data, pathlib.Path(store))
+
+    results = trained(figure.sweeps(scale))
+    if figure.then is None or results.missing:
+        return results
+    return trained(figure.then(results), results)
 
 
 class _Watch:

@@ -97,6 +97,7 @@ class Figure:
     - `chart`: the picture.
     - `table`: the numbers behind the picture, as rows (small: it is committed).
     - `note`: what a reader should know of choices and limits.
+    - `then`: from what the sweeps brought to further sweeps, whose recipes rest on it.
 
     **Raises:** `ValueError` for a name that is no plain file name, and for two claims of one name.
     """
@@ -108,6 +109,7 @@ class Figure:
     chart: "Callable[[Results], matplotlib.figure.Figure]"
     table: Callable[[Results], list[dict[str, typing.Any]]]
     note: str = ""
+    then: Callable[[Results], dict[str, Sweep]] | None = None
 
     def __post_init__(self):
         _check_name("figure", self.name)

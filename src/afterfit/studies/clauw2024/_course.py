@@ -1,0 +1,130 @@
+"""The course of one run: synergy, redundancy, accuracy and loss against steps; windows and criteria on it."""
+
+import dataclasses
+import typing
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ...statistics import Judgement
+from .._judging import agreed, middle
+from .._study import Claim, Results
+from ._networks import AVERAGE, INIT, ORDINAL
+
+
+if typing.TYPE_CHECKING:
+    import xarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """What one run recorded. Synergy and redundancy in bits."""
+
+    steps: Int[np.ndarray, " record"]
+    synergy: Float[np.ndarray, " record"]
+    redundancy: Float[np.ndarray, " record"]
+    size: Float[np.ndarray, " record"]  # neurons of the most synergistic union
+    train_accuracy: Float[np.ndarray, " record"]
+    test_accuracy: Float[np.ndarray, " record"]
+    test_loss: Float[np.ndarray, " record"]
+
+    def between(self, low: float, high: float) -> Bool[np.ndarray, " record"]:
+        """Records in a window of steps, ends included."""
+        return (self.steps >= low) & (self.steps <= high)
+
+    def near(self, step: float) -> int:
+        """The record nearest to a step, in ratio."""
+        return int(np.argmin(np.abs(np.log(np.maximum(self.steps, 0.5) / step))))
+
+    def first(self, level: float, split: str = "test") -> float:
+        """The first step with an accuracy above a level; infinite if there is none."""
+        values = self.test_accuracy if split == "test" else self.train_accuracy
+        above = np.flatnonzero(values > level)
+        return float(self.steps[above[0]]) if above.size else np.inf
+
+    @property
+    def grokked(self) -> bool:
+        """Whether it answers 98% of the test set in the end, the authors' threshold."""
+        return bool(self.test_accuracy[-1] > 0.98)
+
+    def peak(self, low: float = 20, high: float = np.inf) -> int:
+        """The record of largest synergy in a window."""
+        return int(np.argmax(np.where(self.between(low, high), self.synergy, -np.inf)))
+
+
+def course(run: "xarray.Dataset", ties: str = AVERAGE) -> Course:
+    """The course of one run, up to its last record."""
+    known = np.isfinite(run["train_accuracy"].values)
+    known[0] = True
+    take = lambda name: np.asarray(run[name].values, float)[known]
+    own = (f"{ties}/synergy", f"{ties}/redundancy", f"{ties}/synergy_size")
+    return Course(
+        run["step"].values[known], *map(take, (*own, "train_accuracy", "test_accuracy", "test_loss"))
+    )
+
+
+def courses(data: "xarray.Dataset", ties: str = AVERAGE) -> list[Course]:
+    """The courses of all initial values."""
+    return [course(data.isel({INIT: one}), ties) for one in range(data.sizes[INIT])]
+
+
+class Criterion(typing.NamedTuple):
+    """A sentence that the course of one run shows or does not.
+
+    `test` gives the answer (`None`: the run leaves it open) and a number.
+    """
+
+    name: str
+    sentence: str
+    source: str
+    paper: str
+    note: str
+    test: Callable[[Course], tuple[bool | None, float]]
+
+
+Select = Callable[[Results], "xarray.Dataset"]
+
+
+def claims(criteria: Sequence[Criterion], select: Select) -> tuple[Claim, ...]:
+    """Each criterion over initial values, once for each rule of ties."""
+    found = []
+    for ties in (AVERAGE, ORDINAL):
+        for one in criteria:
+            name, sentence = one.name, one.sentence
+            if ties == ORDINAL:
+                name, sentence = f"{name}, ordinal", f"With the authors' order of ties: {one.sentence}"
+            judge = _judge(one, select, ties)
+            found.append(Claim(name, sentence, one.source, one.paper, judge))
+    return tuple(found)
+
+
+def _judge(criterion: Criterion, select: Select, ties: str) -> Callable[[Results], Judgement]:
+    def statistic(results: Results) -> Judgement:
+        answers = [criterion.test(one) for one in courses(select(results), ties)]
+        held = [answer for answer, _ in answers]
+        return agreed(held, middle([value for _, value in answers]), runs=len(held), note=criterion.note)
+
+    return statistic
+
+
+def ratio(value: float, of: float) -> float:
+    """Infinite where nothing is divided by; NaN where nothing is known."""
+    if np.isnan(value) or np.isnan(of):
+        return np.nan
+    return float(value / of) if of > 0 else np.inf
+
+
+def at_least(value: float, least: float) -> tuple[bool | None, float]:
+    """Whether a number reaches a bound; open where it is not known."""
+    return (None if np.isnan(value) else bool(value >= least)), value
+
+
+def at_most(value: float, most: float) -> tuple[bool | None, float]:
+    """Whether a number stays below a bound; open where it is not known."""
+    return (None if np.isnan(value) else bool(value <= most)), value
+
+
+def extreme(values: np.ndarray, inside: np.ndarray, of: Callable = np.max) -> float:
+    """The extreme of some records; NaN where there are none."""
+    return float(of(values[inside])) if inside.any() else np.nan

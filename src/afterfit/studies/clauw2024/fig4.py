@@ -1,0 +1,95 @@
+"""Figure 4: synergy and redundancy without weight decay, from eight times the initial scale at constant norm.
+
+Clauw et al. 2024, section 5.2, under both rules of ties, as Figure 2.
+"""
+
+import typing
+
+import numpy as np
+
+from ...ensemble import Sweep
+from .._study import Figure, Results, Scale
+from ._course import at_most, claims, Course, Criterion, extreme, ratio
+from ._networks import scaled
+from ._peak import criteria
+from ._pictures import rows, story
+
+
+if typing.TYPE_CHECKING:
+    import xarray
+
+
+# --- the experiment and its axes at each scale ----------------------------------------------------
+
+ALPHA = 8.0
+
+
+def sweeps(scale: Scale) -> dict[str, Sweep]:
+    """Alpha = 8 over initial values: runs of Figure 1."""
+    return {"alpha": scaled(scale, (ALPHA,))}
+
+
+def _selected(results: Results) -> "xarray.Dataset":
+    return results["alpha"].isel(alpha=0)
+
+
+# --- the statistics -------------------------------------------------------------------------------
+
+
+def _low_start(run: Course) -> tuple[bool | None, float]:
+    early = extreme(run.synergy, run.between(5, 10))
+    return at_most(ratio(early, extreme(run.synergy, run.between(5, np.inf))), 0.3)
+
+
+def _first_redundancy(run: Course) -> tuple[bool | None, float]:
+    """How many steps after redundancy has fallen synergy is up; the paper has a fast fall, then a rise."""
+    from_five = run.between(5, np.inf)
+    low = from_five & (run.redundancy <= 0.1 * extreme(run.redundancy, from_five))
+    low &= run.steps >= run.steps[int(np.argmax(np.where(from_five, run.redundancy, -np.inf)))]
+    high = from_five & (run.synergy >= 0.8 * extreme(run.synergy, from_five))
+    if not low.any() or not high.any():
+        return False, np.nan
+    wait = float(run.steps[high][0] - run.steps[low][0])
+    return bool(-5 <= wait <= 20), wait
+
+
+SECTION = "section 5.2, Figure 4"
+CRITERIA = (
+    *criteria(SECTION),
+    Criterion(
+        "low start",
+        "Synergy is low at the start.",
+        SECTION,
+        "synergy is low",
+        "highest on [5, 10] over the highest from 5 on, at most 0.3",
+        _low_start,
+    ),
+    Criterion(
+        "redundancy falls first",
+        "First redundancy falls fast, then synergy rises fast.",
+        f"{SECTION} right",
+        "a delayed fast rise",
+        "steps from a tenth of the highest redundancy to 80% of the highest synergy, from -5 to 20",
+        _first_redundancy,
+    ),
+)
+
+CLAIMS = claims(CRITERIA, _selected)
+
+
+# --- the chart ------------------------------------------------------------------------------------
+
+
+def chart(results: Results) -> typing.Any:
+    """Progress curves, bits with the phases of the first run, and the plane of both measures."""
+    return story(_selected(results))
+
+
+def table(results: Results) -> list[dict[str, typing.Any]]:
+    """Medians over initial values, and phases by change points."""
+    return rows(_selected(results))
+
+
+FIGURE = Figure(
+    "fig4", "synergy and redundancy at constant norm, without weight decay", sweeps, CLAIMS, chart, table
+)
