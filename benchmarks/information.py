@@ -19,7 +19,7 @@ import scipy.linalg
 
 import afterfit as af
 from afterfit.ensemble import silent
-from afterfit.ensemble._sweep import run_all
+from afterfit.ensemble._runner import run_all
 from afterfit.probes import gaussian_copula, OInformation
 
 from ._laboratory import training_seconds

@@ -33,7 +33,10 @@ if typing.TYPE_CHECKING:
         ConstantNorm as ConstantNorm,
         Every as Every,
         Experiment as Experiment,
+        fork as fork,
         GradientDescent as GradientDescent,
+        InTurn as InTurn,
+        KeepUnits as KeepUnits,
         LogSpaced as LogSpaced,
         Noise as Noise,
         Parametrisation as Parametrisation,
@@ -50,7 +53,8 @@ _HOMES = {
     **dict.fromkeys(("open_dataset",), "store"),
     **dict.fromkeys(("Adam", "AdamW", "GradientDescent", "SGD"), "training"),
     **dict.fromkeys(("At", "Every", "LogSpaced", "Sustained"), "training"),
-    **dict.fromkeys(("ConstantNorm", "Experiment", "Noise", "Parametrisation"), "training"),
+    **dict.fromkeys(("ConstantNorm", "InTurn", "KeepUnits", "Noise", "Parametrisation"), "training"),
+    **dict.fromkeys(("Experiment", "fork"), "training"),
 }
 __all__ = [*_ROOMS[:-1], *_HOMES]
 

@@ -10,7 +10,7 @@ import pytest
 
 import afterfit as af
 from afterfit.ensemble import silent
-from afterfit.ensemble._sweep import run_all
+from afterfit.ensemble._runner import run_all
 from afterfit.training import At
 
 

@@ -5,4 +5,5 @@ from ._file import read_recipe as read_recipe, write_recipe as write_recipe
 from ._machine import cache_folder as cache_folder, prepare as prepare
 from ._progress import Display as Display, Progress as Progress, silent as silent, Terminal as Terminal
 from ._run import Run as Run
-from ._sweep import about as about, Sweep as Sweep, sweep as sweep
+from ._runner import about as about
+from ._sweep import Sweep as Sweep, sweep as sweep

@@ -11,6 +11,7 @@ from .._memory import free_memory
 from ..store import LiveRun
 from ..training import RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome
+from ._forks import snapshot, Starts
 from ._interruption import uninterrupted
 from ._machine import layout_for
 from ._pace import Pace
@@ -30,11 +31,13 @@ class Trainer:
         progress: Progress,
         display: Display,
         layout: Layout | None = None,
+        starts: Starts | None = None,
     ):
         self.pack, self.publisher = pack, publisher
         self.progress, self.display = progress, display
         self.waiting = collections.deque(pack.runs)
         self.points = publisher.resume([run.id for run in pack.runs])
+        self.starts = starts or {}
         self.seats: dict[int, Seat] = {}
         self._last_call = time.monotonic()
         with self._precision():
@@ -72,8 +75,10 @@ class Trainer:
         resumed: dict[int, State] = {}
         while free and self.waiting:
             run = self.waiting.popleft()
-            seat, point = Seat(run, free[0]), self.points.get(run.id)
-            if point is not None and seat.restore(point):
+            seat = Seat(run, free[0])
+            points = (self.points.get(run.id), self.starts.get(run.id))
+            point = next((one for one in points if one is not None and seat.restore(one)), None)
+            if point is not None:
                 if seat.ended:
                     self._retire(seat)
                     continue
@@ -174,7 +179,7 @@ class Trainer:
         if due:
             states = self.engine.states([seat.slot for seat in due])
             for seat, state in zip(due, states, strict=True):
-                seat.snapshots[seat.step] = by_path(state.parameters)
+                seat.snapshots[seat.step] = snapshot(state)
 
     def _states(self, slots: list[int]) -> list[dict[str, np.ndarray]]:
         return [by_path(state) for state in self.engine.states(slots)]
@@ -182,7 +187,9 @@ class Trainer:
     def _tell(self, steps: int) -> None:
         progress = self.progress
         remaining = sum(seat.run.experiment.steps - seat.step for seat in self.seats.values())
-        progress.steps_to_go = remaining + sum(run.experiment.steps for run in self.waiting)
+        progress.steps_to_go = remaining + sum(
+            run.experiment.steps - run.experiment.first_step for run in self.waiting
+        )
         now = time.monotonic()
         progress.advance(steps, now - self._last_call, len(self.seats))
         self._last_call = now

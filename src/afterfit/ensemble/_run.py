@@ -40,7 +40,11 @@ class Run:
     @functools.cached_property
     def record_steps(self) -> list[int]:
         """The steps at which this run is recorded."""
-        return [int(step) for step in self.experiment.record.steps(self.experiment.steps)]
+        experiment = self.experiment
+        chosen = {int(step) for step in experiment.record.steps(experiment.steps)}
+        if experiment.fork is not None:
+            chosen = {step for step in chosen if step >= experiment.first_step} | {experiment.first_step}
+        return sorted(chosen)
 
     def moment(
         self,

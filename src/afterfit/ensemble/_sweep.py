@@ -5,21 +5,15 @@ import functools
 import itertools
 import os
 import pathlib
-import time
 import typing
 from collections.abc import Mapping, Sequence
 
-import jax
-
-from ..store import RunRecords, Store, StoreError, to_dataset
+from ..store import to_dataset
 from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
 from ._engine import Layout
-from ._loop import Trainer
-from ._machine import prepare
-from ._pack import packs
-from ._progress import Display, Progress, Terminal
-from ._publisher import Publisher
+from ._progress import Display, Terminal
 from ._run import Run
+from ._runner import run_all
 
 
 if typing.TYPE_CHECKING:
@@ -197,77 +191,3 @@ def _labels(values: Axis) -> list[typing.Any]:
         else str(kind if kind is not None and kinds.count(kind) == 1 else value)
         for value, kind in zip(plain, kinds, strict=True)
     ]
-
-
-def run_all(
-    runs: Sequence[Run],
-    store: str | os.PathLike | None,
-    *,
-    display: Display,
-    resume_every: float,
-    layout: Layout | None = None,
-) -> list[RunRecords]:
-    """Trains the runs that the store does not have, and returns the records of all, in order."""
-    prepare()
-    distinct = {run.id: run for run in runs}
-    if store is None:
-        publisher = Publisher(None, resume_every)
-        _train(list(distinct.values()), len(runs), publisher, display, layout)
-        by_id = {records.run: records for records in publisher.kept}
-        return [by_id[run.id] for run in runs]
-    opened = Store(pathlib.Path(store))
-    stored = opened.has(distinct)
-    if stored != distinct.keys():
-        missing = [run for run in distinct if run not in stored]
-        with opened.claim(missing, about()) as session:
-            done = opened.has(missing)  # by others, before the claim
-            todo = [distinct[run] for run in missing if run not in done]
-            _train(todo, len(runs), Publisher(session, resume_every), display, layout)
-    return opened.load([run.id for run in runs], snapshots=False)
-
-
-def _train(todo: list[Run], runs: int, publisher: Publisher, display: Display, layout: Layout | None) -> None:
-    """Trains pack after pack; one that cannot be trained does not keep the others from it.
-
-    **Raises:** what the first such pack raised, at the end.
-    """
-    progress = Progress(runs=runs, stored=runs - len(todo))
-    display(progress)
-    groups = packs(todo)
-    problems: list[Exception] = []
-    for index, pack in enumerate(groups):
-        progress.steps_later = sum(
-            run.experiment.steps for group in groups[index + 1 :] for run in group.runs
-        )
-        try:
-            Trainer(pack, publisher, progress, display, layout).run()
-        except KeyboardInterrupt:
-            progress.phase = "stopped"
-            display(progress)
-            raise
-        except (StoreError, OSError):  # no other pack could be kept either
-            raise
-        except Exception as error:
-            problems.append(error)
-    progress.phase = "stopped" if problems else "done"
-    display(progress)
-    if problems:
-        raise problems[0]
-
-
-def about() -> dict[str, typing.Any]:
-    """Versions and machine, as they stand beside stored results."""
-    import importlib.metadata
-    import platform
-
-    versions = {
-        name: importlib.metadata.version(name) for name in ("afterfit", "jax", "equinox", "optax", "numpy")
-    }
-    devices = jax.local_devices()
-    return {
-        "versions": versions,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }

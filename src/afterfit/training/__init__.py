@@ -4,6 +4,7 @@ from ._evaluation import Split as Split, Totals as Totals
 from ._experiment import (
     BASIC_MEASURES as BASIC_MEASURES,
     Experiment as Experiment,
+    Fork as Fork,
     probe_name as probe_name,
     Seeds as Seeds,
 )
@@ -11,6 +12,8 @@ from ._kinds import kinds as kinds, nearest as nearest, RecipeError as RecipeErr
 from ._modifiers import (
     AbstractConstraint as AbstractConstraint,
     ConstantNorm as ConstantNorm,
+    InTurn as InTurn,
+    KeepUnits as KeepUnits,
     Noise as Noise,
     Parametrisation as Parametrisation,
 )
@@ -23,7 +26,7 @@ from ._optimisers import (
     SGD as SGD,
 )
 from ._program import Program as Program, Recipe as Recipe, State as State
-from ._recipe import changed as changed, from_plain as from_plain, to_plain as to_plain
+from ._recipe import changed as changed, fork as fork, from_plain as from_plain, to_plain as to_plain
 from ._schedule import (
     AbstractSchedule as AbstractSchedule,
     At as At,

@@ -7,9 +7,43 @@ from collections.abc import Callable
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
+from ._numbers import split
 from ._optimisers import AbstractOptimiser, AdamW
 from ._precision import Precision, PRECISIONS
 from ._schedule import AbstractSchedule, LogSpaced, Sustained
+
+
+@dataclasses.dataclass(frozen=True)
+class Fork:
+    """Where a run branches off another, its parent; made by `fork`.
+
+    The run takes over the parent's state at a step, optimiser and all, and goes on under its own recipe.
+
+    **Fields:**
+
+    - `parent`: the experiment of the parent, whose seeds are those of the fork.
+    - `step`: of the parent. 0 branches off its start.
+    - `reset_optimiser`: begin with a fresh optimiser state, as a change of the kind of optimiser does anyway.
+    - `noise`: standard deviation of Gaussian noise that is added to all parameters, once.
+    """
+
+    parent: "Experiment"
+    step: int
+    reset_optimiser: bool = False
+    noise: float = 0.0
+
+    def __post_init__(self):
+        if not isinstance(self.parent, Experiment):
+            raise ValueError(f"`parent` must be an Experiment, got {type(self.parent).__name__}.")
+        if not isinstance(self.step, int) or isinstance(self.step, bool):
+            raise ValueError(f"`step` must be a whole number, got {self.step!r}.")
+        if not self.parent.first_step <= self.step <= self.parent.steps:
+            raise ValueError(
+                f"`step` must be one of the parent's, from {self.parent.first_step} to {self.parent.steps}, "
+                f"got {self.step}."
+            )
+        if not self.noise >= 0:
+            raise ValueError(f"`noise` must not be negative, got {self.noise}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +67,12 @@ class Experiment:
     - `twin`: whether the run also trains a linearised twin: the network's first-order expansion around its
       initial weights, with the same data, optimiser and steps. Probes compare both (`afterfit.probes.twin`).
     - `record`: at which steps measurements are taken.
-    - `snapshots`: at which recorded steps parameters are kept (`None`: never).
+    - `snapshots`: at which recorded steps the state is kept (`None`: never): parameters, to be measured
+      again, and all that it takes to go on from there, which with AdamW is four times as much.
     - `stop`: a condition on the records that ends the run early.
     - `probes`: further measurements, each a function of a `Moment` or a component that is called so.
+    - `fork`: where the run branches off another (`None`: nowhere). Steps count on from there, and the first
+      record is taken at that step, after the change.
     - `precision`: of all arithmetic, "float32" or "float64"; or "tf32" or "bf16", which round the operands
       of the model's matrix products alone (faster on hardware that has them).
     """
@@ -53,7 +90,13 @@ class Experiment:
     snapshots: AbstractSchedule | None = None
     stop: Sustained | None = None
     probes: tuple[Callable, ...] = dataclasses.field(default=(), metadata={"room": "afterfit.probes"})
+    fork: Fork | None = None
     precision: Precision = "float32"
+
+    @property
+    def first_step(self) -> int:
+        """Where training begins: 0, or the step of the fork."""
+        return 0 if self.fork is None else self.fork.step
 
     def __post_init__(self):
         for field, contract in (
@@ -89,6 +132,20 @@ class Experiment:
             raise ValueError(
                 f"`stop` waits for {self.stop.measure!r}, which is not measured: {', '.join(known)}."
             )
+        if self.fork is not None:
+            self._check_fork(self.fork)
+
+    def _check_fork(self, fork: Fork) -> None:
+        if fork.step >= self.steps:
+            raise ValueError(f"`steps` must be above {fork.step}, the step of the fork, got {self.steps}.")
+        if split(self.model)[0] != split(fork.parent.model)[0]:
+            raise ValueError(
+                f"`model` must be of the parent's architecture, {fork.parent.model}, got {self.model}."
+            )
+        for field in ("twin", "precision"):
+            own, its = getattr(self, field), getattr(fork.parent, field)
+            if own != its:
+                raise ValueError(f"`{field}` must be that of the parent, {its!r}, got {own!r}.")
 
 
 MOST = 2**31 - 1

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import typing
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
@@ -91,6 +93,81 @@ class ConstantNorm(AbstractConstraint):
             parameters,
             initial,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepUnits(AbstractConstraint):
+    """Only some units of a layer exist: weights into the others, and their biases, are zero at all times.
+
+    With rectified units, or any others of value 0 at 0, the network is the one without them. Masks are data,
+    so that runs with different masks share a compiled program. Clauw et al. 2024, section 7 (there the biases
+    of the others stay, and act as a bias of the output).
+
+    **Fields:**
+
+    - `layer`: e.g. "layers[0]", a layer with a `weight` [in, out].
+    - `mask`: for each of its units 1 (it stays) or 0; `KeepUnits.of` makes it from a list of units.
+    - `biases`: whether the biases of the others are zero too.
+
+    **Raises:** `ValueError` for a mask that keeps nothing or holds other numbers; before training begins, for
+    an unknown layer (the layers are listed) and a mask of another length.
+    """
+
+    layer: str
+    mask: tuple[float, ...]
+    biases: bool = True
+
+    @classmethod
+    def of(cls, layer: str, units: Iterable[int], width: int, *, inverse: bool = False) -> "KeepUnits":
+        """Keeps these units of so many, or (`inverse`) all others.
+
+        **Raises:** `ValueError` for units that a layer of this width does not have.
+        """
+        chosen = {int(unit) for unit in units}
+        if strange := sorted(unit for unit in chosen if not 0 <= unit < width):
+            raise ValueError(f"a layer of {width} units has no unit {strange[0]}.")
+        return cls(layer, tuple(float((unit in chosen) != inverse) for unit in range(width)))
+
+    def __post_init__(self):
+        wrong = [one for one in self.mask if one not in (0, 1)]
+        if wrong or not any(self.mask):
+            raise ValueError(f"`mask` must be of ones and zeros, with a one in it, got {wrong or self.mask}.")
+
+    def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
+        leaves = {
+            jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(parameters)
+        }
+        weight = f".{self.layer}.weight"
+        if weight not in leaves:
+            layers = ", ".join(path[1 : -len(".weight")] for path in leaves if path.endswith(".weight"))
+            raise ValueError(f"`layer` must name a layer with a weight: {layers}; got {self.layer!r}.")
+        width = leaves[weight].shape[-1]
+        if len(self.mask) != width:
+            raise ValueError(f"`mask` must have {width} entries, one a unit, got {len(self.mask)}.")
+        masked = (weight, f".{self.layer}.bias") if self.biases else (weight,)
+
+        def mask(path: typing.Any, leaf: Array) -> Array:
+            if jax.tree_util.keystr(path) not in masked:
+                return leaf
+            return leaf * jnp.broadcast_to(jnp.asarray(self.mask, leaf.dtype), leaf.shape)
+
+        return jax.tree_util.tree_map_with_path(mask, parameters)
+
+
+@dataclasses.dataclass(frozen=True)
+class InTurn(AbstractConstraint):
+    """Several constraints, one after another: the last one holds exactly."""
+
+    constraints: tuple[AbstractConstraint, ...]
+
+    def __post_init__(self):
+        if not self.constraints:
+            raise ValueError("`constraints` must name one constraint at least.")
+
+    def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
+        for constraint in self.constraints:
+            parameters = constraint.project(parameters, initial)
+        return parameters
 
 
 def _ratio(target: Float[Array, ""] | float, norm: Float[Array, ""]) -> Float[Array, ""]:

@@ -121,6 +121,26 @@ class Program:
             diverged_at=jnp.full((), -1, jnp.int32),
         )
 
+    def forked(self, recipe: Recipe, data: Data, parent: State) -> State:
+        """The state in which a fork begins, from that of its parent at the same step."""
+        fork = self.experiment.fork
+        assert fork is not None
+        bound = self._bind(recipe)
+        parameters = parent.parameters
+        if fork.noise > 0:
+            deviation = jnp.asarray(fork.noise, dtype_of(self.experiment.precision))
+            parameters = _disturbed(parameters, deviation, _key(recipe, "noise", parent.step, "fork"))
+        moved = fork.noise > 0 or self.experiment.constraint != fork.parent.constraint
+        if moved and bound.constraint is not None:  # projecting again what is projected may cost a bit
+            parameters = bound.constraint.project(parameters, parent.initial)
+        fresh = bound.optimiser.direction().init(parameters)
+        other_kind = jax.tree.structure(fresh) != jax.tree.structure(parent.optimiser)
+        begun = dataclasses.replace(parent, parameters=parameters)
+        if not (other_kind or fork.reset_optimiser):
+            return begun
+        twin = None if parent.twin is None else dataclasses.replace(parent.twin, optimiser=fresh)
+        return dataclasses.replace(begun, optimiser=fresh, twin=twin)
+
     def step(self, recipe: Recipe, data: Data, state: State) -> State:
         """One update; a diverged run stays as it is."""
         bound = self._bind(recipe)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pydantic
 
-from ._experiment import Experiment
+from ._experiment import Experiment, Fork
 from ._kinds import Contracts, find, kinds, nearest, RecipeError
 from ._numbers import number_fields
 from ._source import source_digest
@@ -240,6 +240,31 @@ def changed(
     if reader.mistakes:
         raise RecipeError(reader.mistakes)
     return result
+
+
+def fork(
+    experiment: Experiment,
+    step: int,
+    changes: dict[str, typing.Any] | None = None,
+    *,
+    reset_optimiser: bool = False,
+    noise: float = 0.0,
+) -> Experiment:
+    """An experiment that branches off another at a step, with some fields changed from there on.
+
+    **Arguments:**
+
+    - `experiment`: the parent.
+    - `changes`: as of `changed`, e.g. `{"optimiser.weight_decay": 0.0}`.
+    - `reset_optimiser`, `noise`: as in `Fork`.
+
+    **Raises:** `RecipeError` as `changed`, and for a step that the parent does not have.
+    """
+    try:
+        branch = Fork(experiment, step, reset_optimiser, noise)
+    except ValueError as error:
+        raise RecipeError([f"fork: {error}"]) from error
+    return changed(experiment, {**(changes or {}), "fork": branch})
 
 
 _UNCHANGED = object()

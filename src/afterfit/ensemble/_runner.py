@@ -1,0 +1,129 @@
+"""Trains runs pack after pack: those that a store does not have, and the parents of forks before them."""
+
+import os
+import pathlib
+import time
+import typing
+from collections.abc import Sequence
+
+import jax
+
+from ..store import RunRecords, Store, StoreError
+from ._engine import Layout
+from ._forks import begin, parent, Starts, trunk
+from ._loop import Trainer
+from ._machine import prepare
+from ._pack import packs
+from ._progress import Display, Progress
+from ._publisher import Publisher
+from ._run import Run
+
+
+def run_all(
+    runs: Sequence[Run],
+    store: str | os.PathLike | None,
+    *,
+    display: Display,
+    resume_every: float,
+    layout: Layout | None = None,
+    snapshots: bool = False,
+) -> list[RunRecords]:
+    """Trains the runs that the store does not have, and returns the records of all, in order."""
+    prepare()
+    distinct = {run.id: run for run in runs}
+    one_job = _Job(store, display, resume_every, layout, len(runs))
+    if store is None:
+        publisher = Publisher(None, resume_every)
+        one_job.train(list(distinct.values()), publisher)
+        by_id = {records.run: records for records in publisher.kept}
+        return [by_id[run.id] for run in runs]
+    opened = Store(pathlib.Path(store))
+    stored = opened.has(distinct)
+    if stored != distinct.keys():
+        missing = [run for run in distinct if run not in stored]
+        starts = one_job.starts([distinct[run] for run in missing])
+        with opened.claim(missing, about()) as session:
+            done = opened.has(missing)  # by others, before the claim
+            todo = [distinct[run] for run in missing if run not in done]
+            one_job.train(todo, Publisher(session, resume_every), starts)
+    return opened.load([run.id for run in runs], snapshots=snapshots)
+
+
+class _Job(typing.NamedTuple):
+    """What all packs of one call share."""
+
+    store: str | os.PathLike | None
+    display: Display
+    resume_every: float
+    layout: Layout | None
+    runs: int
+
+    def starts(self, todo: Sequence[Run]) -> Starts:
+        """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
+        forks = [run for run in todo if run.experiment.fork is not None]
+        if not forks:
+            return {}
+        parents = {run.id: parent(run) for run in forks}
+        stored = set() if self.store is None else Store(self.store).has({one.id for one in parents.values()})
+        sources = {
+            run.id: parents[run.id]
+            if parents[run.id].id in stored and run.experiment.first_step in parents[run.id].snapshot_steps
+            else trunk(run)
+            for run in forks
+        }
+        records = run_all(
+            list(sources.values()),
+            self.store,
+            display=self.display,
+            resume_every=self.resume_every,
+            layout=self.layout,
+            snapshots=True,
+        )
+        known = {one.run: one for one in records}
+        return {run.id: begin(run, known[sources[run.id].id]) for run in forks}
+
+    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts | None = None) -> None:
+        """Trains pack after pack; one that cannot be trained does not keep the others from it.
+
+        **Raises:** what the first such pack raised, at the end.
+        """
+        starts = self.starts(todo) if starts is None else starts
+        progress = Progress(runs=self.runs, stored=self.runs - len(todo))
+        self.display(progress)
+        groups = packs(todo)
+        problems: list[Exception] = []
+        for index, pack in enumerate(groups):
+            later = [run.experiment for group in groups[index + 1 :] for run in group.runs]
+            progress.steps_later = sum(one.steps - one.first_step for one in later)
+            try:
+                Trainer(pack, publisher, progress, self.display, self.layout, starts).run()
+            except KeyboardInterrupt:
+                progress.phase = "stopped"
+                self.display(progress)
+                raise
+            except (StoreError, OSError):  # no other pack could be kept either
+                raise
+            except Exception as error:
+                problems.append(error)
+        progress.phase = "stopped" if problems else "done"
+        self.display(progress)
+        if problems:
+            raise problems[0]
+
+
+def about() -> dict[str, typing.Any]:
+    """Versions and machine, as they stand beside stored results."""
+    import importlib.metadata
+    import platform
+
+    versions = {
+        name: importlib.metadata.version(name) for name in ("afterfit", "jax", "equinox", "optax", "numpy")
+    }
+    devices = jax.local_devices()
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

@@ -1,0 +1,225 @@
+"""Forks: runs that go on from their parent's state at a step, changed or not."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import afterfit as af
+from afterfit.ensemble import Run, silent
+from afterfit.ensemble._forks import parent, trunk
+from afterfit.ensemble._runner import run_all
+from afterfit.training import At, Clipped, RecipeError, Seeds
+
+
+PARENT = af.Experiment(
+    af.tasks.BinaryOperation("x+y", modulus=5, fraction=0.6),
+    af.models.MLP((6,)),
+    af.AdamW(0.01, 1.0),
+    batch=6,
+    steps=12,
+    record=af.Every(4),
+)
+KINDS = {
+    "minibatches and noise": dataclasses.replace(PARENT, noise=af.Noise(weight=0.01, update=0.01)),
+    "momentum": dataclasses.replace(PARENT, optimiser=af.SGD(0.05, momentum=0.9)),
+    "constant norm": dataclasses.replace(PARENT, constraint=af.ConstantNorm(), batch=None),
+    "twin": dataclasses.replace(
+        PARENT,
+        twin=True,
+        parametrisation=af.Parametrisation(output_scale=2.0),
+        probes=(af.probes.twin,),
+    ),
+}
+SEEDS = {"seed": [0, 1]}
+
+
+def run(experiment, store=None, axes=SEEDS):
+    return af.sweep(experiment, axes).run(store, display=silent)
+
+
+def same(first, second):
+    """Whether all records of the second are those of the first, bit for bit."""
+    shared = first.sel(step=second["step"])
+    numbers = [name for name in second.data_vars if second[name].dtype.kind == "f"]
+    return all((shared[name].values == second[name].values).all() for name in numbers)
+
+
+# --- going on ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_change_it_goes_on_as_its_parent_did(kind):
+    whole = run(KINDS[kind])
+    for step in (0, 8, 9):
+        part = run(af.fork(KINDS[kind], step))
+        assert part["step"].values.tolist() == [step, *(one for one in (0, 4, 8, 12) if one > step)]
+        kept = part.sel(step=[one for one in part["step"].values if one % 4 == 0])
+        assert same(whole, kept)
+
+
+def test_a_stored_snapshot_of_the_parent_is_enough(tmp_path):
+    kept = dataclasses.replace(PARENT, snapshots=At((8,)))
+    whole = run(kept, tmp_path)
+    part = run(af.fork(kept, 8), tmp_path)
+    assert same(whole, part) and len(af.store.Store(tmp_path).runs()) == 4
+
+
+def test_a_parent_that_is_not_stored_is_trained_once_for_all_its_forks(tmp_path):
+    forks = af.sweep(af.fork(PARENT, 8), {"optimiser.weight_decay": [0.0, 1.0], **SEEDS})
+    data = forks.run(tmp_path, display=silent)
+    assert len(af.store.Store(tmp_path).runs()) == 6  # four forks, two trunks
+    first = data.isel(step=0)
+    assert (first["train_loss"][0] == first["train_loss"][1]).all()  # one state
+    assert (data["weight_norm"][0, :, -1] > data["weight_norm"][1, :, -1]).all()
+    again = forks.run(tmp_path, display=silent)
+    assert same(data, again) and len(af.store.Store(tmp_path).runs()) == 6
+
+
+def test_a_fork_of_a_fork():
+    once = af.fork(PARENT, 4, {"optimiser.weight_decay": 0.0})
+    twice = af.fork(once, 8)
+    assert same(run(once), run(twice))
+    changed = run(af.fork(once, 8, {"optimiser.weight_decay": 3.0}))
+    assert (changed["weight_norm"][:, -1] < run(once)["weight_norm"][:, -1]).all()
+    with pytest.raises(RecipeError, match="from 4 to 12, got 2"):
+        af.fork(once, 2)
+
+
+def test_a_stopped_fork_resumes_from_its_own_point(tmp_path):
+    experiment = dataclasses.replace(af.fork(PARENT, 4), steps=300)
+    plan = af.sweep(experiment, SEEDS)
+    wanted = plan.run(display=silent)
+    calls = []
+
+    def interrupt(progress):
+        calls.append(progress)
+        if progress.steps > 100 and len([one for one in calls if one is progress]) > 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plan.run(tmp_path, display=interrupt, resume_every=0.0)
+    assert same(wanted, plan.run(tmp_path, display=silent))
+
+
+# --- changes ----------------------------------------------------------------------------------------
+
+
+def states(experiment, store=None):
+    """Parameters of a run with snapshots, by step."""
+    (records,) = run_all(af.sweep(experiment).runs, store, display=silent, resume_every=60)
+    return records.snapshots
+
+
+def kept(experiment, *steps):
+    return dataclasses.replace(experiment, snapshots=At(steps), record=At(steps))
+
+
+@pytest.mark.parametrize("changes", [{"optimiser": af.Adam(0.02, warmup=0)}, {"optimiser": af.SGD(0.02)}])
+def test_another_kind_of_optimiser_begins_afresh(changes):
+    after = states(kept(af.fork(PARENT, 8, {**changes, "batch": None}), 8, 9))
+    before, moved = after[8], after[9]
+    weight = ".readout.weight"
+    if isinstance(changes["optimiser"], af.Adam):  # the first step of Adam has the length of its rate
+        np.testing.assert_allclose(np.abs(moved[weight] - before[weight]), 0.02, rtol=1e-3)
+    else:
+        gradient = af.sweep(PARENT).runs[0].moment(before, 8).gradient().readout.weight
+        np.testing.assert_allclose(moved[weight], before[weight] - 0.02 * gradient, rtol=1e-5, atol=1e-7)
+
+
+def test_the_optimiser_is_kept_or_reset():
+    adam = dataclasses.replace(PARENT, optimiser=af.Adam(0.02, warmup=0), batch=None)
+    lengths = []
+    for reset in (False, True):
+        after = states(kept(af.fork(adam, 8, reset_optimiser=reset), 8, 9))
+        moved = np.abs(after[9][".readout.weight"] - after[8][".readout.weight"])
+        lengths.append(moved[moved > 0])  # a dead unit has no gradient
+    np.testing.assert_allclose(lengths[1], 0.02, rtol=1e-3)
+    assert not np.allclose(lengths[0], 0.02, rtol=1e-2)
+
+
+def test_wrapped_optimisers_keep_their_state_too():
+    clipped = dataclasses.replace(PARENT, optimiser=Clipped(af.AdamW(0.01, 1.0), 0.5))
+    assert same(run(clipped), run(af.fork(clipped, 8)))
+
+
+def test_noise_is_added_once_with_the_deviation_asked_for():
+    wide = dataclasses.replace(PARENT, model=af.models.MLP((400,)))
+    plain, noisy, other = (
+        states(kept(af.fork(wide, 8, noise=noise), 8))[8][".readout.weight"] for noise in (0.0, 0.3, 0.6)
+    )
+    moved = (noisy - plain).ravel()
+    assert np.std(moved) == pytest.approx(0.3, rel=0.1) and abs(moved.mean()) < 0.03
+    np.testing.assert_allclose(other - plain, 2 * (noisy - plain), rtol=1e-3, atol=1e-5)
+
+
+def test_noise_follows_its_own_seed():
+    noisy = af.fork(PARENT, 8, noise=0.1)
+    data = run(noisy, axes={"seeds.noise": [0, 1]})
+    assert data["train_loss"][0, 0] != data["train_loss"][1, 0]
+    assert same(data, run(noisy, axes={"seeds.noise": [0, 1]}))
+
+
+def test_a_constraint_that_is_new_holds_from_the_fork_on():
+    data = run(af.fork(PARENT, 8, {"constraint": af.ConstantNorm(2.0)}))
+    np.testing.assert_allclose(data["weight_norm"], 2.0, rtol=1e-6)
+
+
+# --- recipes ----------------------------------------------------------------------------------------
+
+
+def test_it_names_its_parent_and_round_trips(tmp_path):
+    experiment = af.fork(PARENT, 8, {"optimiser.weight_decay": 0.5}, noise=0.1)
+    one = Run(experiment, Seeds.of(3))
+    assert parent(one).id == Run(PARENT, Seeds.of(3)).id
+    assert trunk(one).record_steps == [8] and one.record_steps == [8, 12]
+    assert one.recipe["fork"]["step"] == 8 and one.recipe["fork"]["parent"]["kind"] == "Experiment"
+    plan = af.sweep(experiment, {"fork.step": [4, 8], "seed": [3]})
+    af.write_recipe(plan, tmp_path / "fork.toml")
+    read = af.read_recipe(tmp_path / "fork.toml")
+    assert [run.id for run in read.runs] == [run.id for run in plan.runs]
+
+
+def test_a_store_of_forks_opens_as_one_view(tmp_path):
+    run(PARENT, tmp_path)
+    run(af.fork(PARENT, 8), tmp_path)
+    data = af.open_dataset(tmp_path)
+    assert data["outcome"].size >= 6 and "fork.step" in data.coords
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: af.fork(PARENT, 13), "fork: `step` must be one of the parent's, from 0 to 12, got 13"),
+        (lambda: af.fork(PARENT, 12), "`steps` must be above 12"),
+        (lambda: af.fork(PARENT, -1), "got -1"),
+        (lambda: af.fork(PARENT, 8, noise=-1.0), "`noise` must not be negative"),
+        (lambda: af.fork(PARENT, 8, {"model.hidden": (7,)}), "`model` must be of the parent's architecture"),
+        (lambda: af.fork(PARENT, 8, {"twin": True}), "`twin` must be that of the parent, False"),
+        (lambda: af.fork(PARENT, 8, {"precision": "float64"}), "`precision` must be that of the parent"),
+        (lambda: af.fork(PARENT, 8, {"optimiser.decay": 1.0}), "optimiser.decay"),
+        (lambda: af.sweep(af.fork(PARENT, 8), {"fork.step": [99]}), "fork.*from 0 to 12, got 99"),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises(RecipeError, match=message):
+        make()
+
+
+def test_a_parent_that_diverged_before():
+    wild = dataclasses.replace(PARENT, optimiser=af.SGD(1e9, momentum=0.0))
+    with pytest.raises(RecipeError, match="the parent diverged at step .*, before step 11"):
+        run(af.fork(wild, 11))
+
+
+def test_a_snapshot_is_the_whole_state():
+    kept_state = states(kept(PARENT, 8))[8]
+    assert {".readout.weight", "state.step"} <= kept_state.keys()
+    assert int(kept_state["state.step"]) == 8
+    moments = [path for path in kept_state if "mu" in path and "readout.weight" in path]
+    assert moments and all(jnp.shape(kept_state[path]) == (6, 5) for path in moments)
+    with jax.enable_x64(False):
+        again = af.sweep(PARENT).runs[0].moment(kept_state, 8)
+    assert again.step == 8
