@@ -9,7 +9,7 @@
 """
 
 from .._study import Study
-from . import early_peak, fig1, fig2, fig3, fig4, fig5, fig89
+from . import early_peak, fig1, fig2, fig3, fig4, fig5, fig6, fig7, fig89
 
 
 STUDY = Study(
@@ -22,6 +22,8 @@ STUDY = Study(
         fig3.FIGURE,
         fig4.FIGURE,
         fig5.FIGURE,
+        fig6.FIGURE,
+        fig7.FIGURE,
         fig89.FIGURE,
         early_peak.FIGURE,
     ),
