@@ -1,13 +1,13 @@
 """An experiment: the whole recipe of one training run except its seed."""
 
 import dataclasses
+import operator
 import typing
 from collections.abc import Callable
 
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
-from ._numbers import split
 from ._optimisers import AbstractOptimiser, AdamW
 from ._precision import Precision, PRECISIONS
 from ._schedule import AbstractSchedule, LogSpaced, Sustained
@@ -138,14 +138,10 @@ class Experiment:
     def _check_fork(self, fork: Fork) -> None:
         if fork.step >= self.steps:
             raise ValueError(f"`steps` must be above {fork.step}, the step of the fork, got {self.steps}.")
-        if split(self.model)[0] != split(fork.parent.model)[0]:
-            raise ValueError(
-                f"`model` must be of the parent's architecture, {fork.parent.model}, got {self.model}."
-            )
-        for field in ("twin", "precision"):
-            own, its = getattr(self, field), getattr(fork.parent, field)
+        for field in ("model", "twin", "precision", "parametrisation.init_scale"):
+            own, its = (operator.attrgetter(field)(one) for one in (self, fork.parent))
             if own != its:
-                raise ValueError(f"`{field}` must be that of the parent, {its!r}, got {own!r}.")
+                raise ValueError(f"`{field}` must be that of the fork's parent, {its!r}, got {own!r}.")
 
 
 MOST = 2**31 - 1

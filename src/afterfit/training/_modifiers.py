@@ -5,6 +5,7 @@ import dataclasses
 import typing
 from collections.abc import Iterable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -18,6 +19,7 @@ class Parametrisation:
     **Fields:**
 
     - `init_scale`: all initial parameters are multiplied by it (Liu et al. 2023, "Omnigrok", alpha).
+    - `matrices_only`: `init_scale` leaves biases and gains as they are (Clauw et al. 2024, in their code).
     - `output_scale`: if given, the trained function is the centred one,
       `output_scale * (f(w) - f(w0))` (Chizat et al. 2019; Kumar et al. 2023). Large: lazy training.
     - `centred`: whether `f(w0)` is subtracted, where there is an output scale.
@@ -26,6 +28,7 @@ class Parametrisation:
     """
 
     init_scale: float = 1.0
+    matrices_only: bool = False
     output_scale: float | None = None
     centred: bool = True
     scaled_rate: bool = False
@@ -53,6 +56,11 @@ class Noise:
     weight: float | None = None
 
 
+def is_matrix(leaf: Array) -> bool:
+    """Whether an array is a matrix (or has more axes), no bias and no gain."""
+    return leaf.ndim >= 2
+
+
 class AbstractConstraint(abc.ABC):
     """A set that parameters are projected onto at the start and after each step."""
 
@@ -73,16 +81,24 @@ class ConstantNorm(AbstractConstraint):
     - `norm`: of all parameters together; by default that of the initial ones.
     - `per_layer`: each parameter array keeps its own norm instead: its initial one, or this times
       `norm` over the initial norm of all. An array that starts at zero stays there.
+    - `matrices_only`: biases and gains are free, and count in no norm.
     """
 
     norm: float | None = None
     per_layer: bool = False
+    matrices_only: bool = False
 
     def __post_init__(self):
         if self.norm is not None and not self.norm > 0:
             raise ValueError(f"`norm` must be above 0, got {self.norm}. Leave it out for the initial one.")
 
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
+        if not self.matrices_only:
+            return self._projected(parameters, initial)
+        held, free = eqx.partition(parameters, is_matrix)
+        return eqx.combine(self._projected(held, eqx.filter(initial, is_matrix)), free)
+
+    def _projected(self, parameters: PyTree, initial: PyTree) -> PyTree:
         whole = optax.tree.norm(initial)
         target = whole if self.norm is None else self.norm
         if not self.per_layer:
