@@ -87,7 +87,7 @@ def untrained(monkeypatch):
     def refuse(*arguments: object, **settings: object) -> None:
         raise AssertionError("this input should have been refused before training")
 
-    monkeypatch.setattr("afterfit.ensemble._sweep.Trainer", refuse)
+    monkeypatch.setattr("afterfit.ensemble._runner.Trainer", refuse)
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:

@@ -45,7 +45,14 @@ MISTAKES = [
         {"optimiser": {"learning_rate": 1.0}},
         "say which `kind` (there are: Adam, AdamW, Clipped, GradientDescent, SGD, Separate, StepDecay)",
     ),
-    ({"constraint": "AdamW"}, "constraint.kind: unknown kind 'AdamW' (there are: ConstantNorm)"),
+    (
+        {"constraint": "AdamW"},
+        "constraint.kind: unknown kind 'AdamW' (there are: ConstantNorm, InTurn, KeepUnits)",
+    ),
+    (
+        {"constraint": {"kind": "KeepUnits", "layer": "layers[0]", "mask": [0.0] * 8}},
+        "constraint: `mask` must be of ones and zeros",
+    ),
     ({"probes": "gradient_norm"}, "probes: needs a list, got 'gradient_norm'"),
     ({"probes": ["gradient_nrom"]}, "probes[0].kind: unknown kind 'gradient_nrom': did you mean"),
     ({"record": {"kind": "At", "chosen": [50]}}, "record: At(chosen=(50,)) picks no step"),
@@ -110,6 +117,13 @@ def test_a_recipe_that_cannot_be_opened(afterfit, untrained, tmp_path):
     assert (code, "Is a directory" in err) == (2, True)
 
 
+def test_a_mistake_that_only_the_network_shows(afterfit, written, tmp_path):
+    path = written({"constraint": {"kind": "KeepUnits", "layer": "layers[9]", "mask": [1.0] * 8}})
+    code, out, err = afterfit("run", path, "--store", tmp_path / "s")
+    assert (code, out) == (2, "")
+    assert "`layer` must name a layer with a weight: layers[0], readout; got 'layers[9]'." in err
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
@@ -124,6 +138,7 @@ def test_a_recipe_that_cannot_be_opened(afterfit, untrained, tmp_path):
         ("task.fraction=1.5", "task: `fraction` must lie strictly between 0 and 1, got 1.5"),
         ("task.operation=x/z", "task: unknown operation 'x/z': did you mean 'x/y'?"),
         ("seed=a", "seed: should be a valid integer"),
+        ("fork.step=5", "fork.parent: Fork needs this field"),
         ("optimiser.weight_decay=0.5", "optimiser.weight_decay: is an axis of this recipe"),
     ],
 )
@@ -181,7 +196,7 @@ def test_any_mistake_is_refused_with_its_path(tmp_path_factory, made):
     told = io.StringIO()
     with (
         contextlib.redirect_stderr(told),
-        mock.patch("afterfit.ensemble._sweep.Trainer", side_effect=AssertionError("trained")),
+        mock.patch("afterfit.ensemble._runner.Trainer", side_effect=AssertionError("trained")),
     ):
         code = main(["run", str(folder / "recipe.toml"), "--store", str(folder / "s")])
     assert code == 2
