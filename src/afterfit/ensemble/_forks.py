@@ -70,7 +70,7 @@ def begin(run: Run, records: RunRecords) -> LiveRun:
         data = jax.tree.map(jnp.asarray, task_data(experiment.task, run.seeds.split))
         before = _restored(parent(run), records.snapshots[fork.step])
         recipe = jax.tree.map(jnp.asarray, Program.recipe(experiment, run.seeds))
-        state = Program(experiment, data.sizes).forked(recipe, data, before)
+        state = Program(experiment, data.sizes).forked(recipe, before)
         kept = {path: np.asarray(leaf) for path, leaf in by_path(state).items()}
     return LiveRun(run.id, run.recipe, np.zeros(0, np.int64), {}, kept)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
-from ._numbers import split
 from ._optimisers import AbstractOptimiser, AdamW
 from ._precision import Precision, PRECISIONS
 from ._schedule import AbstractSchedule, LogSpaced, Sustained
@@ -138,14 +137,10 @@ class Experiment:
     def _check_fork(self, fork: Fork) -> None:
         if fork.step >= self.steps:
             raise ValueError(f"`steps` must be above {fork.step}, the step of the fork, got {self.steps}.")
-        if split(self.model)[0] != split(fork.parent.model)[0]:
-            raise ValueError(
-                f"`model` must be of the parent's architecture, {fork.parent.model}, got {self.model}."
-            )
-        for field in ("twin", "precision"):
+        for field in ("model", "twin", "precision"):
             own, its = getattr(self, field), getattr(fork.parent, field)
             if own != its:
-                raise ValueError(f"`{field}` must be that of the parent, {its!r}, got {own!r}.")
+                raise ValueError(f"`{field}` must be that of the fork's parent, {its!r}, got {own!r}.")
 
 
 MOST = 2**31 - 1

@@ -5,6 +5,7 @@ import dataclasses
 import typing
 from collections.abc import Iterable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -23,12 +24,14 @@ class Parametrisation:
     - `centred`: whether `f(w0)` is subtracted, where there is an output scale.
     - `scaled_rate`: the learning rate is divided by `output_scale^2`. With gradient descent, networks of
       all scales then begin to learn at one speed (Kumar et al. 2023, section 2: eta = eta0 / alpha^2).
+    - `matrices_only`: `init_scale` leaves biases and gains as they are (Clauw et al. 2024, in their code).
     """
 
     init_scale: float = 1.0
     output_scale: float | None = None
     centred: bool = True
     scaled_rate: bool = False
+    matrices_only: bool = False
 
     def __post_init__(self):
         if self.output_scale == 0:
@@ -53,6 +56,11 @@ class Noise:
     weight: float | None = None
 
 
+def is_matrix(leaf: Array) -> bool:
+    """Whether an array is a matrix (or has more axes), no bias and no gain."""
+    return leaf.ndim >= 2
+
+
 class AbstractConstraint(abc.ABC):
     """A set that parameters are projected onto at the start and after each step."""
 
@@ -73,16 +81,24 @@ class ConstantNorm(AbstractConstraint):
     - `norm`: of all parameters together; by default that of the initial ones.
     - `per_layer`: each parameter array keeps its own norm instead: its initial one, or this times
       `norm` over the initial norm of all. An array that starts at zero stays there.
+    - `matrices_only`: biases and gains are free, and count in no norm.
     """
 
     norm: float | None = None
     per_layer: bool = False
+    matrices_only: bool = False
 
     def __post_init__(self):
         if self.norm is not None and not self.norm > 0:
             raise ValueError(f"`norm` must be above 0, got {self.norm}. Leave it out for the initial one.")
 
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
+        if not self.matrices_only:
+            return self._projected(parameters, initial)
+        held, free = eqx.partition(parameters, is_matrix)
+        return eqx.combine(self._projected(held, eqx.filter(initial, is_matrix)), free)
+
+    def _projected(self, parameters: PyTree, initial: PyTree) -> PyTree:
         whole = optax.tree.norm(initial)
         target = whole if self.norm is None else self.norm
         if not self.per_layer:

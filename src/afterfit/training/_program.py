@@ -20,6 +20,7 @@ from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
 from ._evaluation import batch_gradient, block_size, full_gradient, linearised
 from ._experiment import Experiment, probe_name, Seeds
+from ._modifiers import is_matrix
 from ._moment import Moment
 from ._numbers import graft, split
 from ._precision import dtype_of, in_precision
@@ -107,7 +108,9 @@ class Program:
         bound = self._bind(recipe)
         model = self._fitting(bound.model.build(self.sizes, key=_key(recipe, "init")))
         parameters, rest = eqx.partition(model, trainable(self._template))
-        drawn = jax.tree.map(lambda leaf: leaf * bound.parametrisation.init_scale, parameters)
+        whole = not bound.parametrisation.matrices_only
+        scale = bound.parametrisation.init_scale
+        drawn = jax.tree.map(lambda leaf: leaf * scale if whole or is_matrix(leaf) else leaf, parameters)
         parameters = drawn if bound.constraint is None else bound.constraint.project(drawn, drawn)
         optimiser = bound.optimiser.direction().init(parameters)
         return State(
@@ -121,25 +124,30 @@ class Program:
             diverged_at=jnp.full((), -1, jnp.int32),
         )
 
-    def forked(self, recipe: Recipe, data: Data, parent: State) -> State:
-        """The state in which a fork begins, from that of its parent at the same step."""
-        fork = self.experiment.fork
+    def forked(self, recipe: Recipe, parent: State) -> State:
+        """The state in which a fork begins, from its parent's at that step.
+
+        What the fork does not change is taken over as it is, bit for bit.
+        """
+        experiment, fork = self.experiment, self.experiment.fork
         assert fork is not None
         bound = self._bind(recipe)
-        parameters = parent.parameters
-        if fork.noise > 0:
-            deviation = jnp.asarray(fork.noise, dtype_of(self.experiment.precision))
-            parameters = _disturbed(parameters, deviation, _key(recipe, "noise", parent.step, "fork"))
-        moved = fork.noise > 0 or self.experiment.constraint != fork.parent.constraint
-        if moved and bound.constraint is not None:  # projecting again what is projected may cost a bit
-            parameters = bound.constraint.project(parameters, parent.initial)
-        fresh = bound.optimiser.direction().init(parameters)
-        other_kind = jax.tree.structure(fresh) != jax.tree.structure(parent.optimiser)
-        begun = dataclasses.replace(parent, parameters=parameters)
-        if not (other_kind or fork.reset_optimiser):
-            return begun
-        twin = None if parent.twin is None else dataclasses.replace(parent.twin, optimiser=fresh)
-        return dataclasses.replace(begun, optimiser=fresh, twin=twin)
+        # Projecting again what lies on the set already may cost a bit.
+        moves = fork.noise > 0 or experiment.constraint != fork.parent.constraint
+
+        def changed(parameters: PyTree, optimiser: PyTree) -> tuple[PyTree, PyTree]:
+            if fork.noise > 0:
+                deviation = jnp.asarray(fork.noise, dtype_of(experiment.precision))
+                parameters = _disturbed(parameters, deviation, _key(recipe, "noise", parent.step, "fork"))
+            if moves and bound.constraint is not None:
+                parameters = bound.constraint.project(parameters, parent.initial)
+            fresh = bound.optimiser.direction().init(parameters)
+            fits = jax.tree.structure(fresh) == jax.tree.structure(optimiser)
+            return parameters, optimiser if fits and not fork.reset_optimiser else fresh
+
+        parameters, optimiser = changed(parent.parameters, parent.optimiser)
+        twin = None if parent.twin is None else Twin(*changed(parent.twin.parameters, parent.twin.optimiser))
+        return dataclasses.replace(parent, parameters=parameters, optimiser=optimiser, twin=twin)
 
     def step(self, recipe: Recipe, data: Data, state: State) -> State:
         """One update; a diverged run stays as it is."""
