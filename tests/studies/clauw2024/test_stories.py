@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from afterfit.models import MLP
 from afterfit.studies.clauw2024 import fig1, fig2, fig3, fig4
 from afterfit.studies.clauw2024._course import at_most, course as course_of, ratio
 from afterfit.studies.clauw2024._networks import DECAY, norm, SPLIT
+from afterfit.tasks import BinaryOperation
+from afterfit.training import ConstantNorm
 
 from ..planted import check, judged, planted, sweeps_of
 from .courses import course
@@ -41,11 +44,13 @@ def test_the_networks_are_those_of_the_authors_code():
         for run in plan.runs:
             assert run.seeds.split == SPLIT and run.experiment.batch is None
             task, model = run.experiment.task, run.experiment.model
+            assert isinstance(task, BinaryOperation) and isinstance(model, MLP)
             assert (task.modulus, task.fraction, model.hidden, model.output_bias) == (97, 0.4, (250,), False)
     # Measured there: 73.0 for the first matrix from alpha = 8, 86.0 for both.
     assert norm("laptop", 8.0) == pytest.approx(86.0, rel=2e-3)
     start = sweeps_of(fig4.FIGURE, "laptop")["alpha"].runs[0].experiment
-    assert start.parametrisation.matrices_only and start.constraint.norm == norm("laptop", 8.0)
+    assert start.parametrisation.matrices_only
+    assert start.constraint == ConstantNorm(norm("laptop", 8.0), matrices_only=True)
 
 
 # --- Figure 1 ---------------------------------------------------------------------------------------
