@@ -22,7 +22,12 @@ from ._fourier import (
     fourier_power as fourier_power,
     RestrictedLoss as RestrictedLoss,
 )
-from ._grouping import ByHand as ByHand, Spectral as Spectral, Ward as Ward
+from ._grouping import (
+    AbstractGrouping as AbstractGrouping,
+    ByHand as ByHand,
+    Spectral as Spectral,
+    Ward as Ward,
+)
 from ._groups import group_scores as group_scores
 from ._information import (
     Information as Information,
