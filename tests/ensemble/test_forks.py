@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import afterfit as af
-from afterfit.ensemble import Run, silent
-from afterfit.ensemble._forks import parent, trunk
+from afterfit.ensemble import _loop, _pace, Run, silent
+from afterfit.ensemble._forks import start, templates, trunk
 from afterfit.ensemble._runner import run_all
-from afterfit.training import At, Clipped, RecipeError, Seeds
+from afterfit.store import RunRecords
+from afterfit.training import At, changed, Clipped, RecipeError, Seeds
 
 
 PARENT = af.Experiment(
@@ -78,30 +79,50 @@ def test_a_parent_that_is_not_stored_is_trained_once_for_all_its_forks(tmp_path)
     assert same(data, again) and len(af.store.Store(tmp_path).runs()) == 6
 
 
+def test_a_stored_parent_that_stopped_before_the_step_is_trained_on(tmp_path):
+    early = af.Sustained("train_accuracy", 0.0, records=1)
+    stopping = dataclasses.replace(PARENT, snapshots=At((8,)), stop=early)
+    run(stopping, tmp_path)
+    part = run(af.fork(stopping, 8, {"stop": None}), tmp_path)
+    assert same(run(PARENT), part)
+
+
+def test_snapshots_of_parameters_alone_are_passed_over():
+    fork = Run(af.fork(PARENT, 8), Seeds.of(0))
+    (shapes,) = templates([fork]).values()
+    kept_ones = {8: {".readout.weight": np.zeros((6, 5))}}
+    records = RunRecords("parent", {}, np.array([8]), {}, "done", 12, snapshots=kept_ones)
+    assert start(fork, records, shapes) is None
+
+
 def test_a_fork_of_a_fork():
     once = af.fork(PARENT, 4, {"optimiser.weight_decay": 0.0})
     twice = af.fork(once, 8)
     assert same(run(once), run(twice))
-    changed = run(af.fork(once, 8, {"optimiser.weight_decay": 3.0}))
-    assert (changed["weight_norm"][:, -1] < run(once)["weight_norm"][:, -1]).all()
+    other = run(af.fork(once, 8, {"optimiser.weight_decay": 3.0}))
+    assert (other["weight_norm"][:, -1] < run(once)["weight_norm"][:, -1]).all()
     with pytest.raises(RecipeError, match="from 4 to 12, got 2"):
         af.fork(once, 2)
 
 
-def test_a_stopped_fork_resumes_from_its_own_point(tmp_path):
-    experiment = dataclasses.replace(af.fork(PARENT, 4), steps=300)
-    plan = af.sweep(experiment, SEEDS)
-    wanted = plan.run(display=silent)
-    calls = []
+def test_an_interrupted_fork_goes_on_from_its_own_point(tmp_path, monkeypatch):
+    plan = af.sweep(af.fork(PARENT, 4), SEEDS)
+    undisturbed = plan.run(display=silent)
+    run_all([trunk(one) for one in plan.runs], tmp_path, display=silent, resume_every=60)
+    for name in ("CALL_SECONDS", "TURN_SECONDS"):  # many calls, each a few steps
+        monkeypatch.setattr(_pace, name, 0.0)
 
     def interrupt(progress):
-        calls.append(progress)
-        if progress.steps > 100 and len([one for one in calls if one is progress]) > 5:
+        if progress.steps >= 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        plan.run(tmp_path, display=interrupt, resume_every=0.0)
-    assert same(wanted, plan.run(tmp_path, display=silent))
+        plan.run(tmp_path, display=interrupt)
+    left = af.store.Store(tmp_path).status().interrupted
+    assert left.keys() == {one.id for one in plan.runs}
+    assert all(0 < len(one.steps) < 3 for one in left.values())
+    monkeypatch.setattr(_loop, "begin", None)  # nothing begins anew
+    assert same(undisturbed, plan.run(tmp_path, display=silent))
 
 
 # --- changes ----------------------------------------------------------------------------------------
@@ -173,7 +194,7 @@ def test_a_constraint_that_is_new_holds_from_the_fork_on():
 def test_it_names_its_parent_and_round_trips(tmp_path):
     experiment = af.fork(PARENT, 8, {"optimiser.weight_decay": 0.5}, noise=0.1)
     one = Run(experiment, Seeds.of(3))
-    assert parent(one).id == Run(PARENT, Seeds.of(3)).id
+    assert one.parent is not None and one.parent.id == Run(PARENT, Seeds.of(3)).id
     assert trunk(one).record_steps == [8] and one.record_steps == [8, 12]
     assert one.recipe["fork"]["step"] == 8 and one.recipe["fork"]["parent"]["kind"] == "Experiment"
     plan = af.sweep(experiment, {"fork.step": [4, 8], "seed": [3]})
@@ -196,13 +217,22 @@ def test_a_store_of_forks_opens_as_one_view(tmp_path):
         (lambda: af.fork(PARENT, 12), "`steps` must be above 12"),
         (lambda: af.fork(PARENT, -1), "got -1"),
         (lambda: af.fork(PARENT, 8, noise=-1.0), "`noise` must not be negative"),
-        (lambda: af.fork(PARENT, 8, {"model.hidden": (7,)}), "`model` must be that of the fork.s parent"),
-        (lambda: af.fork(PARENT, 8, {"twin": True}), "`twin` must be that of the fork.s parent, False"),
+        (lambda: af.fork(PARENT, 8, {"model.hidden": (7,)}), "`model` must be that of the fork's parent"),
+        (lambda: af.fork(PARENT, 8, {"twin": True}), "`twin` must be that of the fork's parent, False"),
         (
             lambda: af.fork(PARENT, 8, {"precision": "float64"}),
-            "`precision` must be that of the fork.s parent",
+            "`precision` must be that of the fork's parent",
+        ),
+        (
+            lambda: af.fork(PARENT, 8, {"parametrisation.init_scale": 2.0}),
+            "`parametrisation.init_scale` must",
         ),
         (lambda: af.fork(PARENT, 8, {"optimiser.decay": 1.0}), "optimiser.decay"),
+        (lambda: changed(PARENT, {"fork.step": 4}), "fork.parent: Fork needs this field"),
+        (
+            lambda: changed(af.fork(PARENT, 8), {"fork.parent.stepz": 4}),
+            "fork.parent.stepz: fork.parent has no",
+        ),
         (lambda: af.sweep(af.fork(PARENT, 8), {"fork.step": [99]}), "fork.*from 0 to 12, got 99"),
     ],
 )
@@ -211,10 +241,31 @@ def test_bad_input(make, message):
         make()
 
 
-def test_a_parent_that_diverged_before():
-    wild = dataclasses.replace(PARENT, optimiser=af.SGD(1e9, momentum=0.0))
-    with pytest.raises(RecipeError, match="the parent diverged at step .*, before step 11"):
-        run(af.fork(wild, 11))
+def test_a_fork_of_a_parent_that_diverged_before_has_diverged(tmp_path):
+    rates = {"fork.parent.optimiser.learning_rate": [1e9, 0.1]}
+    plan = af.sweep(af.fork(dataclasses.replace(PARENT, optimiser=af.SGD(0.1)), 11), rates)
+    data = plan.run(tmp_path, display=silent)
+    assert data["outcome"].values.tolist() == ["diverged", "done"]
+    assert np.isnan(data["train_loss"][0]).all() and data["outcome_step"][0] < 11
+    (records,) = af.store.Store(tmp_path).load([plan.runs[0].id])
+    assert "the parent diverged before" in records.message
+
+
+def test_mistakes_show_before_the_parent_is_trained(tmp_path):
+    nowhere = af.fork(PARENT, 8, {"constraint": af.KeepUnits("layers[7]", (1.0,) * 6)})
+    with pytest.raises(ValueError, match="`layer` must name a layer"):
+        run(nowhere, tmp_path)
+    with pytest.raises(RecipeError, match=r"shaped as its parent's: .*\(14, 6\) here, \(10, 6\) there"):
+        run(af.fork(PARENT, 8, {"task.modulus": 7}), tmp_path)
+    assert not af.store.Store(tmp_path).runs()
+
+
+def test_a_moment_of_a_fork_is_measured_from_the_start_of_its_parent():
+    centred = dataclasses.replace(PARENT, parametrisation=af.Parametrisation(output_scale=2.0))
+    plan = af.sweep(kept(af.fork(centred, 8, {"constraint": af.ConstantNorm(1.0)}), 8))
+    (records,) = run_all(plan.runs, None, display=silent, resume_every=60)
+    loss = plan.runs[0].moment(records.snapshots[8], 8).scores("train").loss
+    np.testing.assert_allclose(loss, records.values["train_loss"][0], rtol=1e-5)
 
 
 def test_a_snapshot_is_the_whole_state():

@@ -1,7 +1,8 @@
 """Forks: runs that begin where another one, their parent, was at a step."""
 
 import dataclasses
-from collections.abc import Mapping
+import typing
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,80 +10,106 @@ import numpy as np
 
 from ..store import LiveRun, RunRecords
 from ..training import At, Program, RecipeError, State
-from ._pack import by_path, task_data
+from ._engine import Engine
+from ._pack import by_path, packs, Paths, task_data
 from ._run import Run
 
 
-Starts = dict[str, LiveRun]
-"""For each fork the point that it begins at, in the form of a resume point without records."""
-
 BESIDE = "state"
-"""In front of the paths of all that a snapshot keeps beside the parameters."""
+"""What a snapshot keeps beside the parameters has this in front of its path; that of a parameter begins
+otherwise."""
 
 
-def snapshot(state: State) -> dict[str, np.ndarray]:
-    """What is kept of a state: its parameters by their paths, and all else by its path behind `state`."""
-    whole = by_path(state)
-    parameters = by_path(state.parameters)
-    kept = {f"{BESIDE}{path}": leaf for path, leaf in whole.items() if not path.startswith(".parameters")}
-    return parameters | kept
+def snapshot(state: State) -> Paths:
+    """All that it takes to go on from a state: parameters by their own paths, the rest behind `BESIDE`."""
+    return {_kept_as(path): leaf for path, leaf in by_path(state).items()}
 
 
-def parent(run: Run) -> Run:
-    """The run that a fork branches off."""
-    fork = run.experiment.fork
-    assert fork is not None
-    return Run(fork.parent, run.seeds)
+def _kept_as(path: str) -> str:
+    own = path.removeprefix(".parameters")
+    return f"{BESIDE}{path}" if own == path else own
 
 
 def trunk(run: Run) -> Run:
-    """The parent of a fork up to the step where it branches off, as a run of its own.
+    """A fork's parent up to the step of the fork, as a run of its own: all forks from there share it.
 
-    All forks of that parent at that step share it.
+    Its probes stay, although nobody reads them: another program might round otherwise.
     """
-    fork = run.experiment.fork
-    assert fork is not None
-    here = At((fork.step,))
-    up_to = dataclasses.replace(
-        fork.parent,
-        steps=max(fork.step, fork.parent.first_step + 1),
-        record=here,
-        snapshots=here,
-        stop=None,
-        probes=(),
-    )
-    return Run(up_to, run.seeds)
+    parent, fork = run.parent, run.experiment.fork
+    assert parent is not None and fork is not None
+    there = At((fork.step,))
+    # A run takes one step at least; a trunk of none has its record and its snapshot before it.
+    steps = max(fork.step, fork.parent.first_step + 1)
+    shortened = dataclasses.replace(fork.parent, steps=steps, record=there, snapshots=there, stop=None)
+    return Run(shortened, run.seeds)
 
 
-def begin(run: Run, records: RunRecords) -> LiveRun:
-    """Where a fork begins, from the records of its parent or trunk.
+class Start(typing.NamedTuple):
+    """What a fork's parent was at the step of the fork; `kept` is empty if it had diverged before."""
 
-    **Raises:** `RecipeError` for a parent that diverged before.
+    kept: Paths
+    template: State
+    diverged_at: int
+
+
+Starts = dict[str, Start]
+"""The starts of forks, by run."""
+
+
+def templates(forks: Sequence[Run]) -> dict[str, State]:
+    """Shapes of the states of the forks' parents, by fork, once it is known that the forks fit them.
+
+    **Raises:** `ValueError` as the start of a run does, so that a mistake shows before anything is trained,
+    and `RecipeError` for parameters of other shapes.
     """
-    experiment = run.experiment
-    fork = experiment.fork
-    assert fork is not None
-    if fork.step not in records.snapshots:
-        raise RecipeError(
-            [f"fork.step: the parent diverged at step {records.outcome_step}, before step {fork.step}."]
-        )
-    with jax.enable_x64(experiment.precision == "float64"):
-        data = jax.tree.map(jnp.asarray, task_data(experiment.task, run.seeds.split))
-        before = _restored(parent(run), records.snapshots[fork.step])
-        recipe = jax.tree.map(jnp.asarray, Program.recipe(experiment, run.seeds))
-        state = Program(experiment, data.sizes).forked(recipe, before)
-        kept = {path: np.asarray(leaf) for path, leaf in by_path(state).items()}
-    return LiveRun(run.id, run.recipe, np.zeros(0, np.int64), {}, kept)
+    parents = {run.id: run.parent for run in forks if run.parent is not None}
+    own, its = _shapes(forks), _shapes(list(parents.values()))
+    for run, parent in parents.items():
+        ours, theirs = (by_path(states.parameters) for states in (own[run], its[parent.id]))
+        for path in {**ours, **theirs}:
+            here, there = (getattr(one.get(path), "shape", "missing") for one in (ours, theirs))
+            if here != there:
+                raise RecipeError(
+                    [f"fork: needs parameters shaped as its parent's: {path} is {here} here, {there} there."]
+                )
+    return {run: its[parent.id] for run, parent in parents.items()}
 
 
-def _restored(run: Run, kept: Mapping[str, np.ndarray]) -> State:
-    """A state from its snapshot."""
-    data = jax.tree.map(jnp.asarray, task_data(run.experiment.task, run.seeds.split))
-    recipe = jax.tree.map(jnp.asarray, Program.recipe(run.experiment, run.seeds))
-    template = jax.eval_shape(Program(run.experiment, data.sizes).start, recipe, data)
-    leaves = []
-    for path, _ in jax.tree_util.tree_leaves_with_path(template):
-        name = jax.tree_util.keystr(path)
-        own = name.removeprefix(".parameters")
-        leaves.append(jnp.asarray(kept[f"{BESIDE}{name}" if own == name else own]))
-    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+def _shapes(runs: Sequence[Run]) -> dict[str, State]:
+    found = {}
+    for pack in packs(runs):
+        with jax.enable_x64(pack.runs[0].experiment.precision == "float64"):
+            state = Engine.shapes(pack)[0]
+        found |= dict.fromkeys((run.id for run in pack.runs), state)
+    return found
+
+
+def start(run: Run, records: RunRecords, template: State) -> Start | None:
+    """Where a fork begins, from the records of its parent or trunk; `None` if these do not tell.
+
+    They do not where the parent stopped early, or its snapshots hold parameters alone.
+    """
+    kept = records.snapshots.get(run.experiment.first_step, {})
+    if f"{BESIDE}.step" in kept:
+        return Start(kept, template, -1)
+    return Start({}, template, records.outcome_step) if records.outcome == "diverged" else None
+
+
+def begin(run: Run, start: Start) -> LiveRun:
+    """The point that a fork goes on from, as if it had been interrupted there before its first record.
+
+    A fork whose parent had diverged has done so too.
+    """
+    if not start.kept:
+        at = np.asarray(start.diverged_at, np.int32)
+        state = {".step": at, ".diverged_at": at}
+    else:
+        experiment = run.experiment
+        with jax.enable_x64(experiment.precision == "float64"):
+            paths = by_path(start.template)
+            leaves = [jnp.asarray(start.kept[_kept_as(path)]) for path in paths]
+            parent = jax.tree.unflatten(jax.tree.structure(start.template), leaves)
+            recipe = jax.tree.map(jnp.asarray, Program.recipe(experiment, run.seeds))
+            program = Program(experiment, task_data(experiment.task, run.seeds.split).sizes)
+            state = {path: np.asarray(leaf) for path, leaf in by_path(program.forked(recipe, parent)).items()}
+    return LiveRun(run.id, run.recipe, np.zeros(0, np.int64), {}, state)

@@ -11,7 +11,7 @@ from .._memory import free_memory
 from ..store import LiveRun
 from ..training import RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome
-from ._forks import snapshot, Starts
+from ._forks import begin, snapshot, Starts
 from ._interruption import uninterrupted
 from ._machine import layout_for
 from ._pace import Pace
@@ -75,9 +75,12 @@ class Trainer:
         resumed: dict[int, State] = {}
         while free and self.waiting:
             run = self.waiting.popleft()
-            seat = Seat(run, free[0])
-            points = (self.points.get(run.id), self.starts.get(run.id))
-            point = next((one for one in points if one is not None and seat.restore(one)), None)
+            seat, point = Seat(run, free[0]), self.points.get(run.id)
+            if point is not None and not seat.restore(point):
+                point = None
+            if point is None and run.parent is not None:
+                point = begin(run, self.starts[run.id])
+                assert seat.restore(point)
             if point is not None:
                 if seat.ended:
                     self._retire(seat)

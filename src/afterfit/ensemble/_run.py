@@ -38,13 +38,20 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     @functools.cached_property
+    def parent(self) -> "Run | None":
+        """The run that this one is a fork of, if it is one."""
+        fork = self.experiment.fork
+        return None if fork is None else Run(fork.parent, self.seeds)
+
+    @functools.cached_property
     def record_steps(self) -> list[int]:
-        """The steps at which this run is recorded."""
+        """The steps at which this run is recorded: those of its schedule, for a fork from its step on."""
         experiment = self.experiment
-        chosen = {int(step) for step in experiment.record.steps(experiment.steps)}
-        if experiment.fork is not None:
-            chosen = {step for step in chosen if step >= experiment.first_step} | {experiment.first_step}
-        return sorted(chosen)
+        chosen = [int(step) for step in experiment.record.steps(experiment.steps)]
+        if experiment.fork is None:
+            return chosen
+        first = experiment.first_step
+        return [first, *(step for step in chosen if step > first)]
 
     def moment(
         self,
@@ -67,7 +74,7 @@ class Run:
                 Program.recipe(self.experiment, self.seeds),
             )
             numbers = jax.tree.map(jnp.asarray, recipe)
-            state = program.start(numbers, data)
+            state = _first(self, data)
             leaves = [
                 jnp.asarray(parameters[jax.tree_util.keystr(path)], leaf.dtype)
                 for path, leaf in jax.tree_util.tree_leaves_with_path(state.parameters)
@@ -90,6 +97,14 @@ class Run:
             return frozenset()
         chosen = {int(step) for step in self.experiment.snapshots.steps(self.experiment.steps)}
         return frozenset(chosen & set(self.record_steps))
+
+
+def _first(run: Run, data: Data) -> State:
+    """The state at step 0, where a fork was its parent still."""
+    while run.parent is not None:
+        run = run.parent
+    recipe = jax.tree.map(jnp.asarray, Program.recipe(run.experiment, run.seeds))
+    return Program(run.experiment, data.sizes).start(recipe, data)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Trains runs pack after pack: those that a store does not have, and the parents of forks before them."""
 
+import collections
 import os
 import pathlib
 import time
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 import jax
 
 from ..store import RunRecords, Store, StoreError
+from ..training import State
 from ._engine import Layout
-from ._forks import begin, parent, Starts, trunk
+from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
 from ._pack import packs
@@ -60,27 +62,44 @@ class _Job(typing.NamedTuple):
 
     def starts(self, todo: Sequence[Run]) -> Starts:
         """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
-        forks = [run for run in todo if run.experiment.fork is not None]
+        forks = [run for run in todo if run.parent is not None]
         if not forks:
             return {}
-        parents = {run.id: parent(run) for run in forks}
-        stored = set() if self.store is None else Store(self.store).has({one.id for one in parents.values()})
-        sources = {
-            run.id: parents[run.id]
-            if parents[run.id].id in stored and run.experiment.first_step in parents[run.id].snapshot_steps
-            else trunk(run)
-            for run in forks
-        }
+        shapes = templates(forks)
+        found = self._stored(forks, shapes)
+        trunks = {run.id: trunk(run) for run in forks if run.id not in found}
+        distinct = {one.id: one for one in trunks.values()}
         records = run_all(
-            list(sources.values()),
+            list(distinct.values()),
             self.store,
             display=self.display,
             resume_every=self.resume_every,
             layout=self.layout,
             snapshots=True,
         )
-        known = {one.run: one for one in records}
-        return {run.id: begin(run, known[sources[run.id].id]) for run in forks}
+        by_trunk = {one.run: one for one in records}
+        for run in forks:
+            if run.id in trunks:
+                known = start(run, by_trunk[trunks[run.id].id], shapes[run.id])
+                assert known is not None
+                found[run.id] = known
+        return found
+
+    def _stored(self, forks: Sequence[Run], shapes: dict[str, State]) -> Starts:
+        """The starts of forks whose parents the store has, with a snapshot of the step."""
+        if self.store is None:
+            return {}
+        children: dict[str, list[Run]] = collections.defaultdict(list)
+        for run in forks:
+            if run.parent is not None and run.experiment.first_step in run.parent.snapshot_steps:
+                children[run.parent.id].append(run)
+        opened = Store(self.store)
+        found: Starts = {}
+        for name in sorted(opened.has(children)):  # one by one: the other snapshots of each are dropped
+            (records,) = opened.load([name])
+            starts = {run.id: start(run, records, shapes[run.id]) for run in children[name]}
+            found |= {run: one for run, one in starts.items() if one is not None}
+        return found
 
     def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts | None = None) -> None:
         """Trains pack after pack; one that cannot be trained does not keep the others from it.

@@ -12,6 +12,7 @@ Leg = tuple[int, bool]
 """The step to train to, and whether to measure there."""
 
 _DIVERGED_ADVICE = "the training loss left all bounds: try a smaller learning rate"
+_DIVERGED_BEFORE = "the parent diverged before the step of the fork"
 
 
 @dataclasses.dataclass
@@ -103,6 +104,7 @@ class Seat:
     def final(self) -> RunRecords:
         """What the store keeps of a run that has ended."""
         diverged = self.diverged_at >= 0
+        advice = _DIVERGED_ADVICE if self.step >= self.run.experiment.first_step else _DIVERGED_BEFORE
         return RunRecords(
             run=self.run.id,
             recipe=self.run.recipe,
@@ -110,7 +112,7 @@ class Seat:
             values=self.values(),
             outcome="diverged" if diverged else "done",
             outcome_step=self.diverged_at if diverged else self.step,
-            message=_DIVERGED_ADVICE if diverged else "",
+            message=advice if diverged else "",
             snapshots=self.snapshots,
         )
 

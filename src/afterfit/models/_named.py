@@ -30,8 +30,8 @@ def named(x: Array, name: str) -> Array:
         return x
     if get_opaque_trace_state() != call.trace:
         raise ValueError(
-            f"the activation {name!r} is named inside a loop or a transformation (`jax.lax.scan`, `jax.vmap`,"
-            " `jax.jit`, ...), out of which no value can be taken: name what that returns."
+            f"the activation {name!r} is named inside a loop or a transformation (`jax.lax.scan`, `jax.jit`, "
+            "`jax.vmap`, ...), out of which no value can be taken: name what that returns."
         )
     if name in call.found:
         raise ValueError(f"two activations are called {name!r}: each needs a name of its own.")

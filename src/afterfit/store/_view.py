@@ -89,7 +89,8 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
 
     Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
     the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
-    than 16 axes, there is one dimension `run`, with the fields as its coordinates.
+    than 16 axes, there is one dimension `run`, with the fields as its coordinates. Of a fork's parent only
+    what differs from the fork is a field.
 
     Raises `StoreError` where there is no store, or no finished run in it.
     """
@@ -98,7 +99,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     if not entries:
         raise StoreError(f"{store.path} holds no finished run yet.")
     runs = store.load(entries, snapshots=False)
-    found = find_axes(_with_one_seed([run.recipe for run in runs]))
+    found = find_axes(_with_one_seed([_without_repeats(run.recipe) for run in runs]))
     if found.is_grid:
         data = to_dataset(runs, found.coords, found.axes)
         extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
@@ -115,6 +116,29 @@ def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not all(isinstance(one, dict) and len(set(one.values())) == 1 for one in seeds):
         return recipes
     return [{**recipe, "seeds": None, "seed": next(iter(recipe["seeds"].values()))} for recipe in recipes]
+
+
+def _without_repeats(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe without what a fork's parent has in common with it."""
+    fork = recipe.get("fork")
+    if not isinstance(fork, dict):
+        return recipe
+    parent = _difference(_without_repeats(fork["parent"]), recipe)
+    return {**recipe, "fork": {**fork, "parent": parent or None}}
+
+
+def _difference(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of nested dictionaries that are others in `other`, or missing there."""
+    found = {}
+    for name, value in table.items():
+        there = other.get(name)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            value = _difference(value, there)
+            if value:
+                found[name] = value
+        elif value != there:
+            found[name] = value
+    return found
 
 
 def _places(

@@ -1,6 +1,7 @@
 """An experiment: the whole recipe of one training run except its seed."""
 
 import dataclasses
+import operator
 import typing
 from collections.abc import Callable
 
@@ -137,8 +138,9 @@ class Experiment:
     def _check_fork(self, fork: Fork) -> None:
         if fork.step >= self.steps:
             raise ValueError(f"`steps` must be above {fork.step}, the step of the fork, got {self.steps}.")
-        for field in ("model", "twin", "precision"):
-            own, its = getattr(self, field), getattr(fork.parent, field)
+        start = ("model", "parametrisation.init_scale", "parametrisation.matrices_only")
+        for field in (*start, "twin", "precision"):
+            own, its = (operator.attrgetter(field)(one) for one in (self, fork.parent))
             if own != its:
                 raise ValueError(f"`{field}` must be that of the fork's parent, {its!r}, got {own!r}.")
 

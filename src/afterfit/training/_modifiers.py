@@ -134,7 +134,9 @@ class KeepUnits(AbstractConstraint):
     biases: bool = True
 
     @classmethod
-    def of(cls, layer: str, units: Iterable[typing.SupportsInt], width: int, *, inverse: bool = False) -> "KeepUnits":
+    def of(
+        cls, layer: str, units: Iterable[typing.SupportsInt], width: int, *, inverse: bool = False
+    ) -> "KeepUnits":
         """Keeps these units of so many, or (`inverse`) all others.
 
         **Raises:** `ValueError` for units that a layer of this width does not have.

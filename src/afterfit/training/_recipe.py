@@ -303,8 +303,12 @@ def _apply(reader: _Reader, part: typing.Any, changes: _Changes, path: str) -> t
             new = reader.value(type(part), fields[name], change.whole, where)
         if change.parts:
             only = _only_class(_hints(type(part))[name])
-            # An optional component is made by the first change inside it.
-            new = _apply(reader, only() if new is None and only is not None else new, change, where)
+            if new is None and only is not None:
+                # An optional component is made by the first change inside it, if no field of it is required.
+                new = reader.component(only, {}, where)
+                if new is None:
+                    continue
+            new = _apply(reader, new, change, where)
         values[name] = new
     if len(reader.mistakes) > before:
         return None
