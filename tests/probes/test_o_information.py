@@ -14,7 +14,7 @@ import sklearn.cluster
 import afterfit as af
 from afterfit.ensemble import silent
 from afterfit.ensemble._pack import packs
-from afterfit.probes import ByHand, gaussian_copula, information, OInformation, Spectral, Ward
+from afterfit.probes import ByHand, gaussian_copula, information, multiplets, OInformation, Spectral, Ward
 from afterfit.probes._unions import all_unions, of_blocks, of_variables
 from afterfit.training import At, RecipeError
 
@@ -118,6 +118,30 @@ def test_float32_copies_do_not_break_the_sweep(neurons):
     unions = all_unions(copula.correlation, jnp.arange(neurons + 5) % 4, copula.alive, 4)
     found = np.asarray(of_variables(unions))
     assert np.isfinite(found).all() and found.max() > 5
+
+
+def test_all_multiplets_of_some_variables(float64):
+    values = features(200, 5)
+    found = multiplets(values, unit="nats")
+    correlation = np.asarray(gaussian_copula(jnp.asarray(values)).correlation)
+    assert len(found.members) == 16  # of three or more of five
+    for members, value in zip(found.members, np.asarray(found.o_information), strict=True):
+        singles = [np.arange(5) == one for one in np.flatnonzero(members)]
+        assert value == pytest.approx(of_parts(correlation, singles), abs=1e-10)
+    assert len(multiplets(values, fewest=2).members) == 26
+    with pytest.raises(ValueError, match="13 variables have too many sets.*at most 12"):
+        multiplets(features(50, 13))
+
+
+def test_multiplets_agree_with_hoi():
+    hoi = pytest.importorskip("hoi", reason="hoi's parts lag behind JAX on this Python")
+    values = np.random.default_rng(8).normal(size=(300, 4)) @ np.triu(np.ones((4, 4)))
+    with jax.numpy_rank_promotion("allow"):
+        wanted = hoi.metrics.Oinfo(values, verbose=False).fit(
+            minsize=3, maxsize=4, method="gc", biascorrect=False
+        )
+    found = np.asarray(multiplets(values).o_information)
+    np.testing.assert_allclose(np.sort(found), np.sort(np.asarray(wanted).ravel()), atol=1e-4)
 
 
 # --- the probe --------------------------------------------------------------------------------------

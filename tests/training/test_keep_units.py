@@ -116,3 +116,19 @@ def test_recipes_hold_masks(tmp_path):
     )
     af.write_recipe(plan, tmp_path / "mask.toml")
     assert af.read_recipe(tmp_path / "mask.toml").runs[0].id == plan.runs[0].id
+
+
+def test_scale_and_norm_of_matrices_alone():
+    """Biases are neither scaled nor held."""
+    plain = trained(None)[1]
+    scaled = af.Parametrisation(init_scale=3.0, matrices_only=True)
+    _, start, end = trained(af.ConstantNorm(5.0, matrices_only=True), parametrisation=scaled)
+    np.testing.assert_array_equal(start[".layers[0].bias"], plain[".layers[0].bias"])
+    ratio = start[".readout.weight"] / plain[".readout.weight"]
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-5)
+    for kept in (start, end):
+        norm = np.sqrt(
+            sum(float((kept[path] ** 2).sum()) for path in (".layers[0].weight", ".readout.weight"))
+        )
+        assert norm == pytest.approx(5.0, rel=1e-6)
+    assert (end[".layers[0].bias"] != start[".layers[0].bias"]).any()

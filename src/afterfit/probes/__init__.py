@@ -22,7 +22,12 @@ from ._fourier import (
     fourier_power as fourier_power,
     RestrictedLoss as RestrictedLoss,
 )
-from ._grouping import ByHand as ByHand, Spectral as Spectral, Ward as Ward
+from ._grouping import (
+    AbstractGrouping as AbstractGrouping,
+    ByHand as ByHand,
+    Spectral as Spectral,
+    Ward as Ward,
+)
 from ._groups import group_scores as group_scores
 from ._information import (
     Information as Information,
@@ -39,3 +44,4 @@ from ._norms import (
 from ._o_information import OInformation as OInformation
 from ._sharpness import keskar_sharpness as keskar_sharpness
 from ._twin import relative_change as relative_change, twin as twin
+from ._unions import Multiplets as Multiplets, multiplets as multiplets

@@ -11,15 +11,18 @@ Axes of this module
     union      sets of groups as binary numbers: bit g says whether group g is in
 """
 
+import functools
 import typing
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ._information import log_moments
+from ._copula import gaussian_copula, Ties
+from ._information import check_values, log_moments, Unit, UNITS
 
 
 PANEL = 16
@@ -165,6 +168,41 @@ def bias_of_variables(unions: Unions, bias: Float[Array, " count"]) -> Float[Arr
 def bias_of_blocks(unions: Unions, bias: Float[Array, " count"]) -> Float[Array, " union"]:
     """The bias of `of_blocks`: the same formula as of its log-determinants, twice."""
     return of_blocks(unions._replace(log_det=2 * bias[unions.sizes]))
+
+
+class Multiplets(typing.NamedTuple):
+    """O-information of every set of some variables."""
+
+    members: Bool[np.ndarray, "multiplet variable"]
+    o_information: Float[Array, " multiplet"]
+
+
+def multiplets(
+    values: ArrayLike, *, fewest: int = 3, ties: Ties = "average", unit: Unit = "bits"
+) -> Multiplets:
+    """O-information of all sets of at least `fewest` of up to 12 variables, in one computation.
+
+    **Arguments:** `values`: "sample variable"; `ties`, `unit`: as of `information`.
+
+    **Raises:** `ValueError` as `information`, and for more variables.
+    """
+    checked = check_values(values, ties, unit)
+    count = checked.shape[1]
+    if count > MOST_GROUPS:
+        raise ValueError(
+            f"{count} variables have too many sets to look at all: at most {MOST_GROUPS}. Take some of them, "
+            "or their groups (OInformation)."
+        )
+    members = union_members(count)
+    chosen = members.sum(axis=1) >= fewest
+    return Multiplets(members[chosen], UNITS[unit] * _of_all_sets(checked, ties)[chosen])
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _of_all_sets(values: Float[Array, "sample variable"], ties: Ties) -> Float[Array, " union"]:
+    copula = gaussian_copula(values, ties=ties)
+    count = values.shape[1]
+    return of_variables(all_unions(copula.correlation, jnp.arange(count), copula.alive, count))
 
 
 # --- searches ---------------------------------------------------------------------------------------

@@ -138,8 +138,8 @@ class Experiment:
     def _check_fork(self, fork: Fork) -> None:
         if fork.step >= self.steps:
             raise ValueError(f"`steps` must be above {fork.step}, the step of the fork, got {self.steps}.")
-        scales = ("parametrisation.init_scale", "parametrisation.matrices_only")
-        for field in ("model", "twin", "precision", *scales):
+        start = ("model", "parametrisation.init_scale", "parametrisation.matrices_only")
+        for field in (*start, "twin", "precision"):
             own, its = (operator.attrgetter(field)(one) for one in (self, fork.parent))
             if own != its:
                 raise ValueError(f"`{field}` must be that of the fork's parent, {its!r}, got {own!r}.")

@@ -19,19 +19,19 @@ class Parametrisation:
     **Fields:**
 
     - `init_scale`: all initial parameters are multiplied by it (Liu et al. 2023, "Omnigrok", alpha).
-    - `matrices_only`: `init_scale` leaves biases and gains as they are (Clauw et al. 2024, in their code).
     - `output_scale`: if given, the trained function is the centred one,
       `output_scale * (f(w) - f(w0))` (Chizat et al. 2019; Kumar et al. 2023). Large: lazy training.
     - `centred`: whether `f(w0)` is subtracted, where there is an output scale.
     - `scaled_rate`: the learning rate is divided by `output_scale^2`. With gradient descent, networks of
       all scales then begin to learn at one speed (Kumar et al. 2023, section 2: eta = eta0 / alpha^2).
+    - `matrices_only`: `init_scale` leaves biases and gains as they are (Clauw et al. 2024, in their code).
     """
 
     init_scale: float = 1.0
-    matrices_only: bool = False
     output_scale: float | None = None
     centred: bool = True
     scaled_rate: bool = False
+    matrices_only: bool = False
 
     def __post_init__(self):
         if self.output_scale == 0:
@@ -134,7 +134,9 @@ class KeepUnits(AbstractConstraint):
     biases: bool = True
 
     @classmethod
-    def of(cls, layer: str, units: Iterable[int], width: int, *, inverse: bool = False) -> "KeepUnits":
+    def of(
+        cls, layer: str, units: Iterable[typing.SupportsInt], width: int, *, inverse: bool = False
+    ) -> "KeepUnits":
         """Keeps these units of so many, or (`inverse`) all others.
 
         **Raises:** `ValueError` for units that a layer of this width does not have.

@@ -13,7 +13,6 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ..models import named_activations
 from ..tasks import AbstractObjective, Data, Predict, Scores
 from ._evaluation import full_gradient, linearised, mean_scores, rows_at, Split, Totals
-from ._kinds import nearest
 
 
 class Examples(typing.NamedTuple):
@@ -67,15 +66,12 @@ class Moment(eqx.Module):
         **Arguments:** `path`: a name that the model gives (`activation_shapes` lists them), and perhaps
         indices into the axes after the batch: "blocks[0].mlp.hidden[-1]" is that layer at the last position.
 
-        The output scale does not enter, and products are exact also where those of the training are coarser.
-
         **Raises:** `ValueError` for an unknown path, with the paths that there are, and for a model that
         names no activations.
         """
         name, place = _located(path, self.activation_shapes(inputs), type(self.model).__name__)
         one = lambda example: named_activations(self.model, example)[name][place]
-        with jax.default_matmul_precision("highest"):  # the default of accelerators keeps ten bits
-            return jax.lax.map(one, inputs, batch_size=ACTIVATION_BATCH)
+        return jax.lax.map(one, inputs, batch_size=ACTIVATION_BATCH)
 
     def activation_shapes(self, inputs: PyTree) -> dict[str, tuple[int, ...]]:
         """The names of all activations, with their shapes for one example."""
@@ -142,17 +138,18 @@ class Moment(eqx.Module):
         return Examples(inputs, targets, valid)
 
 
-ACTIVATION_BATCH = 64
-"""Examples at a time: what else a plain form makes may be much larger than the activations that are wanted. A
-graph convolution makes 4 MB of a molecule."""
+ACTIVATION_BATCH = 512
+"""Examples at a time: the other activations of a model may be much larger than those wanted."""
 
 
-def _located(path: str, shapes: dict[str, tuple[int, ...]], model: str) -> tuple[str, tuple[int, ...]]:
+def _located(
+    path: str, shapes: dict[str, tuple[int, ...]], model: str
+) -> tuple[str, tuple[int | slice, ...]]:
     """The name in a path of activations, and where in its array."""
     if not shapes:
         raise ValueError(
-            f"{model} names no activations, so there is no {path!r}. Name one in its `__call__`, "
-            "outside loops and `jax.jit`: x = afterfit.models.named(x, 'hidden')."
+            f"{model} names no activations, so there is no {path!r}. Name one in its `__call__`: "
+            "x = afterfit.models.named(x, 'hidden')."
         )
     name, indices = path, ""
     while name not in shapes and (found := re.fullmatch(r"(.+)\[(-?\d+)\]", name)):
@@ -160,7 +157,6 @@ def _located(path: str, shapes: dict[str, tuple[int, ...]], model: str) -> tuple
     place = tuple(map(int, indices.split()))
     if name not in shapes:
         listed = ", ".join(f"{one} {list(shape)}" for one, shape in shapes.items())
-        near = nearest(path, shapes).removeprefix(": did") if close else ""
         raise ValueError(f"{model} has no activations {path!r}. There are, with their axes: {listed}.")
     shape = shapes[name]
     if len(place) > len(shape) or any(not -size <= at < size for at, size in zip(place, shape)):

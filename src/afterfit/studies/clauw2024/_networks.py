@@ -72,15 +72,24 @@ def decays(scale: Scale, values: tuple[float, ...]) -> Sweep:
 def scaled(scale: Scale, alphas: tuple[float, ...]) -> Sweep:
     """Initial scales alpha times initial values, without decay and at constant norm.
 
-    As the text has it the last layer starts at zero, and the norm is that before it was set to zero. Biases
-    are scaled and counted in the norm as well, which the authors' code leaves alone (a fiftieth of it).
+    Both matrices are scaled, the last one starts at zero as the text has it, and the norm is that before it
+    was set to zero. Biases are left alone, as in the authors' code: scaled ones begin with high synergy.
     """
     axis = {
         f"{alpha:g}": {"parametrisation.init_scale": alpha, "constraint.norm": norm(scale, alpha)}
         for alpha in alphas
     }
-    base = network(scale, constraint=ConstantNorm(norm(scale, 1.0)), zero_readout=True)
-    return sweep(base, {"alpha": axis, INIT: INITS[scale]}, seed=SPLIT)
+    return sweep(at_constant_norm(scale, 1.0), {"alpha": axis, INIT: INITS[scale]}, seed=SPLIT)
+
+
+def at_constant_norm(scale: Scale, alpha: float) -> Experiment:
+    """One network from an initial scale alpha."""
+    return network(
+        scale,
+        parametrisation=Parametrisation(init_scale=alpha, matrices_only=True),
+        constraint=ConstantNorm(norm(scale, alpha), matrices_only=True),
+        zero_readout=True,
+    )
 
 
 def norm(scale: Scale, alpha: float) -> float:

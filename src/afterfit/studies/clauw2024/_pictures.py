@@ -29,14 +29,15 @@ def story(data: "xarray.Dataset") -> "matplotlib.figure.Figure":
     for row, ties in zip(axes, TIES, strict=True):
         found = courses(data, ties)
         label = "as in the authors' code" if ties == ORDINAL else "mean ranks"
-        draw_progress(row[0], found, legend=ties != ORDINAL)
+        draw_progress(row[0], found)
         row[0].set_title(f"ties: {label}")
-        draw_bits(row[1], found, legend=ties != ORDINAL)
+        draw_bits(row[1], found)
         draw_plane(row[2], found[0])
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
 
 
-def draw_progress(ax: "matplotlib.axes.Axes", found: list[Course], *, legend: bool) -> None:
+def draw_progress(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     """Each measure over its highest value in its own run from step 1 on; thin: runs, thick: medians."""
     steps = found[0].steps
     for name, label, colour in LINES:
@@ -46,11 +47,9 @@ def draw_progress(ax: "matplotlib.axes.Axes", found: list[Course], *, legend: bo
         ax.plot(steps[1:], np.nanmedian(table, axis=0)[1:], color=colour, label=label, linewidth=1.4)
     _draw_accuracy(ax, found)
     ax.set(xscale="log", xlabel="step", ylabel="share of the highest value", ylim=(-0.05, 1.05))
-    if legend:
-        ax.legend(frameon=False, fontsize=6)
 
 
-def draw_bits(ax: "matplotlib.axes.Axes", found: list[Course], *, legend: bool) -> None:
+def draw_bits(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     """Synergy and redundancy in bits, and the phases of the first run as bands."""
     steps = found[0].steps
     for name, label, colour in LINES[:2]:
@@ -73,13 +72,11 @@ def draw_bits(ax: "matplotlib.axes.Axes", found: list[Course], *, legend: bool) 
     _draw_accuracy(ax.twinx(), found)
     ax.set(xscale="log", xlabel="step", ylabel="bits")
     ax.set_title("phases of the first run", fontsize=7)
-    if legend:
-        ax.legend(frameon=False, fontsize=6, loc="lower left")
 
 
 def _draw_accuracy(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     table = np.stack([one.test_accuracy for one in found])
-    ax.plot(found[0].steps[1:], np.median(table, axis=0)[1:], ":", color="black", linewidth=1)
+    ax.plot(found[0].steps[1:], np.median(table, axis=0)[1:], ":", color="black", label="test accuracy")
     ax.set_ylim(-0.05, 1.05)
 
 

@@ -49,20 +49,24 @@ def _runs(results: Results) -> list[Course]:
     return [one for value in data[DECAY].values for one in courses(data.sel({DECAY: value}))]
 
 
+def _seeds(results: Results) -> int:
+    return len(INITS[results.scale])
+
+
 def _early(results: Results) -> Judgement:
     """Area under the ROC curve of the highest synergy in [20, 100]."""
-    return told_apart(_runs(results), EARLY, least=0.9)
+    return told_apart(_runs(results), EARLY, seeds=_seeds(results), least=0.9)
 
 
 def _first(results: Results) -> Judgement:
     """The same for the first 15 steps."""
-    return told_apart(_runs(results), FIRST, least=0.9)
+    return told_apart(_runs(results), FIRST, seeds=_seeds(results), least=0.9)
 
 
 def _fitted(results: Results) -> Judgement:
     """The same for [20, 100] among networks that have fitted by step 100."""
     runs = [one for one in _runs(results) if one.first(0.98, "train") <= 100]
-    return told_apart(runs, EARLY, least=0.9, note="fitted within 100 steps")
+    return told_apart(runs, EARLY, seeds=_seeds(results), least=0.9, note="fitted within 100 steps")
 
 
 def _accuracy(results: Results) -> Judgement:
@@ -73,7 +77,7 @@ def _accuracy(results: Results) -> Judgement:
     peaks = np.array([extreme(one.synergy, one.between(*EARLY)) for one in runs])
     other, ours = separation(accuracy, grokked)[0], separation(peaks, grokked)[0]
     note = f"training accuracy {other:.2f}, synergy {ours:.2f}"
-    return judge(ours - other, least=0.05, runs=len(runs), note=note)
+    return judge(ours - other, least=0.05, seeds=_seeds(results), runs=len(runs), note=note)
 
 
 # --- the claims -----------------------------------------------------------------------------------

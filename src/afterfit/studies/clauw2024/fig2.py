@@ -90,7 +90,7 @@ def _redundancy_with_it(run: Course) -> tuple[bool | None, float]:
 
 def _marker(run: Course) -> tuple[bool | None, float]:
     at = _delayed_peak(run)
-    return (None, np.nan) if at is None else at_most(ratio(run.steps[at], run.first(0.5)), 1.0)
+    return (None, np.nan) if at is None else at_most(ratio(float(run.steps[at]), run.first(0.5)), 1.0)
 
 
 def _last(run: Course) -> np.ndarray:

@@ -37,8 +37,8 @@ def _selected(results: Results) -> "xarray.Dataset":
 
 
 def _low_start(run: Course) -> tuple[bool | None, float]:
-    early = extreme(run.synergy, run.between(5, 10))
-    return at_most(ratio(early, extreme(run.synergy, run.between(5, np.inf))), 0.3)
+    early = extreme(run.synergy, run.between(1, 10), np.median)
+    return at_most(ratio(early, extreme(run.synergy, run.between(20, np.inf))), 0.5)
 
 
 def _first_redundancy(run: Course) -> tuple[bool | None, float]:
@@ -61,7 +61,7 @@ CRITERIA = (
         "Synergy is low at the start.",
         SECTION,
         "synergy is low",
-        "highest on [5, 10] over the highest from 5 on, at most 0.3",
+        "median on [1, 10] over the highest from 20 on, at most 0.5",
         _low_start,
     ),
     Criterion(

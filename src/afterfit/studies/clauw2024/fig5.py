@@ -16,7 +16,7 @@ from ...statistics import judge, Judgement, separation
 from .._draw import COLOURS, panels
 from .._study import Claim, Figure, Results, Scale
 from ._course import Course, courses, extreme
-from ._networks import AVERAGE, DECAY, decays, ORDINAL, scaled, TIES
+from ._networks import AVERAGE, DECAY, decays, INITS, ORDINAL, scaled, TIES
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -56,20 +56,23 @@ def groups(results: Results, ties: str, *, extra: bool = True) -> dict[str, list
     return found
 
 
-def told_apart(runs: list[Course], window: tuple[float, float], *, least: float, note: str = "") -> Judgement:
+def told_apart(
+    runs: list[Course], window: tuple[float, float], *, seeds: int, least: float, note: str = ""
+) -> Judgement:
     """The area under the ROC curve of the highest synergy in a window, for networks that grok."""
     peaks = np.array([extreme(one.synergy, one.between(*window)) for one in runs])
     grokked = np.array([one.grokked for one in runs])
     value, interval = separation(peaks, grokked)
     counted = f"{int(grokked.sum())} of {len(runs)} networks grok"
     known = None if np.isnan(value) else interval
-    return judge(value, known, least=least, runs=len(runs), note="; ".join(filter(None, (note, counted))))
+    note = "; ".join(filter(None, (note, counted)))
+    return judge(value, known, least=least, seeds=seeds, runs=len(runs), note=note)
 
 
 def _all(ties: str, window: tuple[float, float], least: float, *, extra: bool):
     def statistic(results: Results) -> Judgement:
         runs = [one for found in groups(results, ties, extra=extra).values() for one in found]
-        return told_apart(runs, window, least=least)
+        return told_apart(runs, window, seeds=len(INITS[results.scale]), least=least)
 
     return statistic
 
@@ -78,7 +81,8 @@ def _fitted(ties: str):
     def statistic(results: Results) -> Judgement:
         runs = [one for found in groups(results, ties).values() for one in found]
         fitted = [one for one in runs if one.first(0.98, "train") <= 100]
-        return told_apart(fitted, EARLY, least=0.9, note="fitted within 100 steps")
+        seeds = len(INITS[results.scale])
+        return told_apart(fitted, EARLY, seeds=seeds, least=0.9, note="fitted within 100 steps")
 
     return statistic
 

@@ -3,10 +3,9 @@
 import typing
 
 from ...ensemble import Sweep
-from ...training import ConstantNorm, Experiment, Parametrisation
 from .._study import Figure, Results, Scale
 from . import _subnetworks
-from ._networks import network, norm, scaled
+from ._networks import at_constant_norm, scaled
 from ._subnetworks import claims, further, Setting
 
 
@@ -15,16 +14,13 @@ from ._subnetworks import claims, further, Setting
 ALPHA = 8.0
 
 
-def _network(scale: Scale) -> Experiment:
-    return network(
-        scale,
-        parametrisation=Parametrisation(init_scale=ALPHA),
-        constraint=ConstantNorm(norm(scale, ALPHA)),
-        zero_readout=True,
-    )
-
-
-SETTINGS = (Setting(f"alpha = {ALPHA:g}", _network, lambda results: results["alpha"].isel(alpha=0)),)
+SETTINGS = (
+    Setting(
+        f"alpha = {ALPHA:g}",
+        lambda scale: at_constant_norm(scale, ALPHA),
+        lambda results: results["alpha"].isel(alpha=0),
+    ),
+)
 
 
 def sweeps(scale: Scale) -> dict[str, Sweep]:
