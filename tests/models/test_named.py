@@ -113,9 +113,16 @@ def test_atoms_of_a_graph_network():
     }
     found, known = named_activations(model, inputs), numpy_of(model)
     assert list(found) == ["convolutions[0]", "convolutions[1]", "pooled", "hidden"]
-    last = np.asarray(found["convolutions[1]"])
-    np.testing.assert_allclose(found["pooled"], last[:3].sum(axis=0), rtol=1e-6)
-    hidden = relu(last[:3].sum(axis=0) @ known.hidden.weight + known.hidden.bias)
+    h = np.asarray(inputs["atoms"])
+    for index, layer in enumerate(known.convolutions):
+        edge = relu(layer.hidden.weight[0] + layer.hidden.bias)  # of the one bond, 0-1, which is single
+        theta = (edge @ layer.entries.weight + layer.entries.bias).reshape(layer.root.shape)
+        received = np.zeros((4, theta.shape[1]))
+        received[[0, 1]] = h[[1, 0]] @ theta
+        h = relu(received + h @ layer.root + layer.bias)
+        np.testing.assert_allclose(found[f"convolutions[{index}]"], h, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(found["pooled"], h[:3].sum(axis=0), rtol=1e-6)
+    hidden = relu(h[:3].sum(axis=0) @ known.hidden.weight + known.hidden.bias)
     np.testing.assert_allclose(found["hidden"], hidden, rtol=1e-6)
     np.testing.assert_allclose(hidden @ known.readout.weight + known.readout.bias, model(inputs), rtol=1e-6)
 
@@ -128,9 +135,14 @@ def test_units_of_a_committee_and_layers_of_a_decoder():
     np.testing.assert_allclose(found, h + 0.25 * h**2, rtol=1e-6)
     reduced = CommitteeMachine(width=40, nonlinearity=0.5, reduced=True).build(VECTOR, key=KEY)
     assert named_activations(reduced, x) == {}
-    decoder = AdditionDecoder().build(TOKENS, key=KEY)
-    found = named_activations(decoder, jnp.array([1, 1]))
-    assert list(found)[0] == "sum" and "layers[0]" in found
+    decoder = AdditionDecoder(hidden=(5, 4), activation="tanh").build(TOKENS, key=KEY)
+    found, known = named_activations(decoder, jnp.array([1, 3])), numpy_of(decoder)
+    assert list(found) == ["sum", "layers[0]", "layers[1]"]
+    x = known.representation[1] + known.representation[3]
+    np.testing.assert_allclose(found["sum"], x, rtol=1e-6)
+    for index, layer in enumerate(known.layers):
+        x = np.tanh(x @ layer.weight + layer.bias)
+        np.testing.assert_allclose(found[f"layers[{index}]"], x, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

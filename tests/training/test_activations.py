@@ -100,7 +100,8 @@ def test_a_model_of_ones_own():
     ("path", "message"),
     [
         ("blocks[1]", r"no activations 'blocks\[1\]'.*blocks\[0\].attention \[3, 8\].*embedding \[3, 8\]"),
-        ("hidden", "There are, with their axes"),
+        ("blocks[0].mlp.hiden", r"'blocks\[0\].mlp.hiden': did you mean 'blocks\[0\].mlp.hidden'\?"),
+        ("hidden", r"'hidden'\. There are, with their axes"),
         ("blocks[0].mlp.hidden[3]", r"outside of 'blocks\[0\].mlp.hidden', which has the axes \[3, 12\]"),
         ("embedding[0][0][0]", "outside of"),
         ("embedding[x]", "no activations"),

@@ -54,9 +54,8 @@ class LSTMModel(eqx.Module):
 
     Parameters: `.embedding`; for each layer `.layers[i].input_weight` [in, gates], `.state_weight`,
     `.input_bias`, `.state_bias`; `.readout.weight`, `.readout.bias`. Activations: "layers[i]", what a layer
-    puts out after the last token. Padding (token 0) leaves the state as
-    it is, wherever it stands; the state before the first token is zero. The answer to a token outside
-    the vocabulary is NaN.
+    puts out after the last token. Padding (token 0) leaves the state as it is, wherever it stands; the state
+    before the first token is zero. The answer to a token outside the vocabulary is NaN.
     """
 
     embedding: Float[Array, "symbol embedding"]

@@ -1,6 +1,7 @@
 """A run at one recorded step, as probes see it."""
 
 import dataclasses
+import difflib
 import re
 import typing
 from collections.abc import Callable
@@ -65,13 +66,15 @@ class Moment(eqx.Module):
 
         **Arguments:** `path`: a name that the model gives (`activation_shapes` lists them), and perhaps
         indices into the axes after the batch: "blocks[0].mlp.hidden[-1]" is that layer at the last position.
+        The output scale does not enter, and products are in full precision whatever that of the training.
 
         **Raises:** `ValueError` for an unknown path, with the paths that there are, and for a model that
         names no activations.
         """
         name, place = _located(path, self.activation_shapes(inputs), type(self.model).__name__)
         one = lambda example: named_activations(self.model, example)[name][place]
-        return jax.lax.map(one, inputs, batch_size=ACTIVATION_BATCH)
+        with jax.default_matmul_precision("highest"):  # the default of accelerators keeps ten bits
+            return jax.lax.map(one, inputs, batch_size=ACTIVATION_BATCH)
 
     def activation_shapes(self, inputs: PyTree) -> dict[str, tuple[int, ...]]:
         """The names of all activations, with their shapes for one example."""
@@ -138,18 +141,17 @@ class Moment(eqx.Module):
         return Examples(inputs, targets, valid)
 
 
-ACTIVATION_BATCH = 512
-"""Examples at a time: the other activations of a model may be much larger than those wanted."""
+ACTIVATION_BATCH = 128
+"""Examples at a time: what else a plain form makes may be much larger than the activations wanted. A graph
+convolution makes 4 MB of one molecule."""
 
 
-def _located(
-    path: str, shapes: dict[str, tuple[int, ...]], model: str
-) -> tuple[str, tuple[int | slice, ...]]:
+def _located(path: str, shapes: dict[str, tuple[int, ...]], model: str) -> tuple[str, tuple[int, ...]]:
     """The name in a path of activations, and where in its array."""
     if not shapes:
         raise ValueError(
-            f"{model} names no activations, so there is no {path!r}. Name one in its `__call__`: "
-            "x = afterfit.models.named(x, 'hidden')."
+            f"{model} names no activations, so there is no {path!r}. Name one in its `__call__`, "
+            "outside loops and `jax.jit`: x = afterfit.models.named(x, 'hidden')."
         )
     name, indices = path, ""
     while name not in shapes and (found := re.fullmatch(r"(.+)\[(-?\d+)\]", name)):
@@ -157,7 +159,9 @@ def _located(
     place = tuple(map(int, indices.split()))
     if name not in shapes:
         listed = ", ".join(f"{one} {list(shape)}" for one, shape in shapes.items())
-        raise ValueError(f"{model} has no activations {path!r}. There are, with their axes: {listed}.")
+        close = difflib.get_close_matches(path, shapes, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else "."
+        raise ValueError(f"{model} has no activations {path!r}{hint} There are, with their axes: {listed}.")
     shape = shapes[name]
     if len(place) > len(shape) or any(not -size <= at < size for at, size in zip(place, shape)):
         raise ValueError(f"{path!r} lies outside of {name!r}, which has the axes {list(shape)}.")
