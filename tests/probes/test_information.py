@@ -232,8 +232,14 @@ def test_dead_variables_count_for_nothing(ties):
     found, wanted = information(dead, ties=ties), information(values, ties=ties)
     assert found.dead == 3 and wanted.dead == 0
     np.testing.assert_allclose(found[:4], wanted[:4], atol=1e-12)
-    nothing = information(np.ones((9, 3)), ties=ties)
-    assert nothing.dead == 3 and not np.any(nothing[:4])
+    np.testing.assert_allclose(
+        information(dead, ties=ties, bias_corrected=True)[:4],
+        information(values, ties=ties, bias_corrected=True)[:4],
+        atol=1e-12,
+    )
+    for corrected in (False, True):
+        nothing = information(np.ones((9, 3)), ties=ties, bias_corrected=corrected)
+        assert nothing.dead == 3 and np.allclose(nothing[:4], 0)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_dead_variables_count_for_nothing(ties):
     [
         (normal(4, 5), "4 samples of 5 variables.*more samples"),
         (np.zeros(4), "axes"),
-        (np.where(np.eye(9, 3) > 0, np.nan, 1.0), "NaN in 3 of 3 variables, the first is 0"),
+        (np.where(np.eye(9, 3) > 0, np.nan, 1.0), "not finite in 3 of 3 variables, the first 0"),
     ],
 )
 def test_bad_values(values, message):

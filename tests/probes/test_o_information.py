@@ -15,7 +15,14 @@ import afterfit as af
 from afterfit.ensemble import silent
 from afterfit.ensemble._pack import packs
 from afterfit.probes import ByHand, gaussian_copula, information, multiplets, OInformation, Spectral, Ward
-from afterfit.probes._unions import all_unions, of_blocks, of_variables
+from afterfit.probes._information import entropy_bias
+from afterfit.probes._unions import (
+    all_unions,
+    bias_of_blocks,
+    bias_of_variables,
+    of_blocks,
+    of_variables,
+)
 from afterfit.training import At, RecipeError
 
 
@@ -197,7 +204,7 @@ def _candidates(recorded, seed, name, step=-1):
     with jax.enable_x64(True):
         correlation = np.asarray(gaussian_copula(jnp.asarray(values)).correlation)
     found = {}
-    for count in (3, 4) if name == "means" else (2, 3, 4):
+    for count in (2, 3, 4) if name in ("neurons", "annealing", "greedy", "followed") else (3, 4):
         for chosen in itertools.combinations(range(4), count):
             if "blocks" in name:
                 parts = [labels == one for one in chosen]
@@ -240,8 +247,37 @@ def test_totals_are_those_of_the_whole_layer(recorded):
         float(whole.dual_total_correlation), abs=1e-3
     )
     corrected = information(run["activations/values"].values[valid], unit="nats", bias_corrected=True)
-    assert float(whole.o_information - corrected.o_information) != 0
-    assert (recorded["neurons/synergy"] != recorded["corrected/synergy"]).all()
+    assert run["corrected/whole"] == pytest.approx(float(corrected.o_information), abs=1e-3)
+    assert abs(float(whole.o_information - corrected.o_information)) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["neurons", "blocks"])
+def test_the_bias_of_unions_is_that_of_their_entropies(name, float64):
+    """Eq. 1 with the bias of each entropy in place of it; dead neurons have none."""
+    values = features(60, 9)
+    values[:, 4] = 0
+    labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2])
+    copula = gaussian_copula(jnp.asarray(values))
+    found = all_unions(copula.correlation, jnp.asarray(labels), copula.alive, 3)
+    bias = np.asarray(entropy_bias(60, 9, float))
+    ours = (bias_of_variables if name == "neurons" else bias_of_blocks)(found, jnp.asarray(bias))
+    alive = np.arange(9) != 4
+    for code in range(1, 8):
+        inside = alive & ((code >> labels) & 1 == 1)
+        parts = [alive & (labels == one) for one in range(3) if code >> one & 1]
+        if name == "neurons":
+            parts = [np.arange(9) == one for one in np.flatnonzero(inside)]
+        wanted = (len(parts) - 2) * bias[inside.sum()]
+        wanted += sum(bias[part.sum()] - bias[(inside & ~part).sum()] for part in parts)
+        assert float(ours[code]) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_fewer_samples_than_neurons_give_nothing():
+    few = dataclasses.replace(
+        experiment(OInformation("layers[0]", Ward(2)), hidden=12),
+        task=af.tasks.BinaryOperation("x+y", modulus=5, fraction=0.4),
+    )
+    assert np.isnan(af.sweep(few).run(display=silent)["o_information/synergy"]).all()
 
 
 def test_groups_are_new_at_each_record_or_those_of_the_start(recorded):

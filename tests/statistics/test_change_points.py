@@ -64,7 +64,10 @@ def test_a_direct_emergence_has_no_divergence():
 
 def test_without_redundancy_at_the_start_there_is_no_feature_learning():
     found = information_phases(np.arange(1, 21), levels((5, 20)), levels((0, 10), (9, 10)), np.ones(20))
-    assert found[0].phase == "steady"
+    assert [span.phase for span in found] == ["steady", "decoupling"]
+    for level in (0.0, 3.0):
+        (whole,) = information_phases(np.arange(1, 21), levels((5, 20)), levels((level, 20)), np.ones(20))
+        assert whole.phase == "steady"
 
 
 def test_separation_is_the_share_of_pairs_in_order():
@@ -89,3 +92,14 @@ def test_separation_against_scikit_learn():
 def test_one_kind_of_runs_cannot_be_separated():
     assert np.isnan(separation(np.arange(3.0), np.ones(3, bool))[0])
     assert np.isnan(separation(np.array([np.nan, 1.0]), np.array([True, False]))[0])
+
+
+def test_runs_of_one_setting_are_drawn_together():
+    """Five copies of each of four settings know no more than the four."""
+    values, positive = np.array([1.0, 3.0, 2.0, 4.0]), np.array([False, False, True, True])
+    copies = [np.repeat(one, 5) for one in (values, positive, np.arange(4))]
+    area, (low, high) = separation(*copies)
+    assert area == separation(values, positive)[0] == 0.75
+    assert (low, high) == separation(values, positive, np.arange(4))[1]
+    alone = separation(copies[0], copies[1])[1]
+    assert alone[0] > low and alone[1] <= high

@@ -54,9 +54,10 @@ def gaussian_copula(
     - `valid`: which samples count, by default all.
     - `ties`: "average" gives equal values the mean of their ranks. "ordinal" breaks ties by the order of the
       samples, which is the same in all variables: the zeros of rectified units then look correlated, and a
-      layer of dead units redundant (our check of Clauw et al. 2024). It is there to show that.
+      layer of nearly silent ones redundant (our check of Clauw et al. 2024). It is there to show that.
 
-    **Degenerate inputs:** NaN for a variable with a NaN among its valid samples. A constant variable is dead.
+    **Degenerate inputs:** NaN for a variable whose valid samples are not all finite. A constant variable is
+    dead.
     """
     valid = jnp.ones(values.shape[0], bool) if valid is None else valid
     kept = jnp.where(valid[:, None], values, jnp.inf)  # last in every order
@@ -68,7 +69,7 @@ def gaussian_copula(
     length = jnp.sqrt(jnp.sum(centred**2, axis=0))
     least = jnp.min(kept, axis=0)
     most = jnp.max(jnp.where(valid[:, None], values, -jnp.inf), axis=0)
-    broken = jnp.any(jnp.isnan(kept), axis=0)
+    broken = jnp.any(valid[:, None] & ~jnp.isfinite(values), axis=0)
     alive = (most > least) | broken
     unit = jnp.where(alive[None], centred / jnp.where(length > 0, length, 1)[None], 0)
     unit = jnp.where(broken[None], jnp.nan, unit)

@@ -71,8 +71,8 @@ def information(
     total, dual = -0.5 * log_det, 0.5 * (log_det + log_diagonal)
     if bias_corrected:
         bias = entropy_bias(checked.shape[0], count, checked.dtype)
-        total -= count * bias[1] - bias[count]
-        dual -= bias[count] - count * (bias[count] - bias[count - 1])
+        biases = bias_of_totals(bias, jnp.sum(copula.alive))
+        total, dual = total - biases[0], dual - biases[1]
     scale = UNITS[unit]
     return Information(
         scale * total, scale * dual, scale * (total - dual), scale * (total + dual), jnp.sum(~copula.alive)
@@ -141,6 +141,15 @@ def entropy_bias(samples: int | Int[Array, ""], most: int, dtype: typing.Any) ->
     return jnp.concatenate([jnp.zeros(1, dtype), terms])
 
 
+def bias_of_totals(
+    bias: Float[Array, " count"], living: Int[Array, "*union"]
+) -> tuple[Float[Array, "*union"], Float[Array, "*union"]]:
+    """The biases of total and dual total correlation of so many variables, from those of entropies."""
+    count = living.astype(bias.dtype)
+    whole, without = bias[living], bias[jnp.maximum(living - 1, 0)]
+    return count * bias[1] - whole, jnp.where(living > 0, whole - count * (whole - without), 0)
+
+
 def check_values(values: ArrayLike, ties: str, unit: str) -> Float[Array, "sample variable"]:
     """The values as floating-point numbers, if information can be measured on them.
 
@@ -151,10 +160,10 @@ def check_values(values: ArrayLike, ties: str, unit: str) -> Float[Array, "sampl
     check_shape(values)
     if not jnp.issubdtype(values.dtype, jnp.floating):
         values = values.astype(float)
-    broken = np.flatnonzero(np.isnan(np.asarray(values)).any(axis=0))
+    broken = np.flatnonzero(~np.isfinite(np.asarray(values)).all(axis=0))
     if broken.size:
         raise ValueError(
-            f"`values` has NaN in {broken.size} of {values.shape[1]} variables, the first is {broken[0]}: "
+            f"`values` is not finite in {broken.size} of {values.shape[1]} variables, the first {broken[0]}: "
             "has the run diverged?"
         )
     return values

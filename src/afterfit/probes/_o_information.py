@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..training import Moment, Split
 from ._copula import Copula, gaussian_copula, Ties
 from ._grouping import AbstractGrouping, Ward
-from ._information import check_names, check_shape, entropy_bias, log_moments, Unit, UNITS
+from ._information import bias_of_totals, check_names, check_shape, entropy_bias, log_moments, Unit, UNITS
 from ._unions import (
     all_unions,
     annealed,
@@ -46,8 +46,9 @@ ANNEALING_STEPS = 500
 class OInformation:
     """Synergy and redundancy of the neurons of a layer: the extremes of O-information over unions of groups.
 
-    Neurons are sorted into groups; every union of two groups or more (three, for "means", as two numbers have
-    no O-information) is a candidate. Clauw et al. 2024, section 4, whose code has reading "neurons".
+    Neurons are sorted into groups; every union of two groups or more (three, for "means" and "blocks", as two
+    variables have no O-information) is a candidate. Clauw et al. 2024, section 4; their code has reading
+    "neurons".
 
     **Fields:**
 
@@ -114,14 +115,19 @@ class OInformation:
         copula = gaussian_copula(values, valid, ties=self.ties)
         labels = self._labels(moment, values, valid, copula)
         log_det, log_diagonal = log_moments(copula.correlation)
+        total, dual = -0.5 * log_det, 0.5 * (log_det + log_diagonal)
+        if self.bias_corrected:
+            bias = entropy_bias(jnp.sum(valid), len(labels), values.dtype)
+            biases = bias_of_totals(bias, jnp.sum(copula.alive))
+            total, dual = total - biases[0], dual - biases[1]
         scale = UNITS[self.unit]
         found = {
-            "total_correlation": -0.5 * scale * log_det,
-            "dual_total_correlation": 0.5 * scale * (log_det + log_diagonal),
+            "total_correlation": scale * total,
+            "dual_total_correlation": scale * dual,
+            "whole": scale * (total - dual),
             "labels": labels,
             "dead": jnp.sum(~copula.alive),
         }
-        found["whole"] = found["total_correlation"] - found["dual_total_correlation"]
         extremes = self._by_search if self.search != "all" else self._of_all
         least, most = extremes(moment, *self._variables(values, valid, copula, labels))
         for name, sign, (union, value) in (("synergy", -1, least), ("redundancy", 1, most)):
@@ -137,6 +143,8 @@ class OInformation:
         inputs, valid = jax.tree.map(lambda leaf: leaf[: self.points], (examples.inputs, examples.valid))
         values = moment.activations(self.layer, inputs)
         values = values.reshape(values.shape[0], -1)
+        # Of fewer samples than neurons the correlations are singular, whatever rounding makes of them.
+        values = jnp.where(jnp.sum(valid) > values.shape[1], values, jnp.nan)
         if values.shape[1] < self.groups.groups:
             raise ValueError(
                 f"{self.layer!r} has {values.shape[1]} neurons, fewer than {self.groups.groups} groups: ask "
@@ -170,7 +178,7 @@ class OInformation:
 
     @property
     def _fewest(self) -> int:
-        return 3 if self.reading == "means" else 2
+        return 2 if self.reading == "neurons" else 3
 
     def _of_all(
         self, moment: Moment, copula: Copula, labels: Array, bias: Array | None
@@ -221,8 +229,8 @@ class OInformation:
             value = -first - 0.5 * second
             if bias is None:
                 return value
-            count = size.astype(bias.dtype)
-            return value - (count - 2) * bias[size] - count * (bias[1] - bias[jnp.maximum(size - 1, 0)])
+            total, dual = bias_of_totals(bias, size)
+            return value - (total - dual)
 
         def of_groups(union: Bool[Array, " group"]) -> Array:
             own = jnp.eye(len(union), dtype=bool)

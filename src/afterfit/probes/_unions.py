@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ._copula import gaussian_copula, Ties
-from ._information import check_values, log_moments, Unit, UNITS
+from ._information import bias_of_totals, check_values, log_moments, Unit, UNITS
 
 
 PANEL = 16
@@ -159,10 +159,8 @@ def of_blocks(unions: Unions) -> Float[Array, " union"]:
 
 def bias_of_variables(unions: Unions, bias: Float[Array, " count"]) -> Float[Array, " union"]:
     """The bias of `of_variables`, from that of entropies of 0, 1, ... variables."""
-    size = unions.sizes
-    count = size.astype(bias.dtype)
-    found = (count - 2) * bias[size] + count * (bias[1] - bias[jnp.maximum(size - 1, 0)])
-    return jnp.where(size > 0, found, 0)
+    total, dual = bias_of_totals(bias, unions.sizes)
+    return total - dual
 
 
 def bias_of_blocks(unions: Unions, bias: Float[Array, " count"]) -> Float[Array, " union"]:
@@ -244,7 +242,7 @@ def eliminated(value: Value, groups: int, fewest: int) -> tuple[Bool[Array, " gr
 def annealed(
     value: Value, groups: int, fewest: int, key: Key[Array, ""], steps: int
 ) -> tuple[Bool[Array, " group"], Float[Array, ""]]:
-    """The union of least value that simulated annealing meets: one group in or out at a time.
+    """The union of least value that simulated annealing meets: one or two groups in or out at a time.
 
     The temperature falls geometrically from a tenth of the whole's value (0.1 nat at least) to a thousandth
     of that.
@@ -256,8 +254,11 @@ def annealed(
     def move(step: Array, carry: tuple) -> tuple:
         current, now, best, least = carry
         choose, accept = jax.random.split(jax.random.fold_in(key, step))
-        group = jax.random.randint(choose, (), 0, groups)
-        other = current.at[group].set(~current[group])
+        # One group in or out; or two at once, so that one can take the place of another.
+        first, second, several = jax.random.randint(choose, (3,), 0, jnp.array([groups, groups, 2]))
+        other = current.at[first].set(~current[first])
+        swapped = other.at[second].set(~other[second])
+        other = jnp.where((several == 1) & (first != second), swapped, other)
         enough = jnp.sum(other) >= fewest
         then = jnp.where(enough, value(other), jnp.inf)
         temperature = hot * 0.001 ** (step / steps)

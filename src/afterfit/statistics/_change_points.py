@@ -66,12 +66,13 @@ def information_phases(
     From one level to the next:
 
     - synergy rises, or stays while redundancy falls: "emergence"; "delayed emergence" after a divergence.
-    - synergy falls, redundancy rises: "decoupling".
+    - synergy falls or stays, redundancy rises: "decoupling".
     - synergy falls and redundancy does not rise: "divergence".
     - neither moves by a tenth of its range: the phase goes on.
 
-    The first level is "feature learning" where redundancy is at a third of its highest level or above, else
-    "steady". Clauw et al. 2024, sections 5.1 and 5.2, describe these phases; the rule is ours.
+    The first level is "feature learning" where redundancy is at a third of its highest level or above and
+    falls below that later, else "steady". Clauw et al. 2024, sections 5.1 and 5.2, describe these phases; the
+    rule is ours.
     """
     cuts = change_points([synergy, redundancy, np.log(np.maximum(np.asarray(test_loss, float), 1e-12))])
     edges = [0, *cuts, len(steps)]
@@ -82,7 +83,8 @@ def information_phases(
             levels.append(np.array([np.nanmean(values[a:b]) for a, b in zip(edges, edges[1:])]))
     high, low = (np.nanmax(levels, axis=1), np.nanmin(levels, axis=1))
     scale = np.where(high > low, high - low, 1)
-    phases: list[PhaseName] = ["feature learning" if levels[1][0] >= high[1] / 3 else "steady"]
+    learns = levels[1][0] >= high[1] / 3 > low[1]
+    phases: list[PhaseName] = ["feature learning" if learns else "steady"]
     for index in range(1, len(edges) - 1):
         moves = [(level[index] - level[index - 1]) / one for level, one in zip(levels, scale, strict=True)]
         phases.append(_phase(*moves, phases))
@@ -100,6 +102,6 @@ def _phase(synergy: float, redundancy: float, before: list[PhaseName]) -> PhaseN
     """The phase that a move of both levels (in parts of their ranges) leads to."""
     if synergy > _MOVED or (abs(synergy) <= _MOVED and redundancy < -_MOVED):
         return "delayed emergence" if "divergence" in before else "emergence"
-    if synergy < -_MOVED:
-        return "decoupling" if redundancy > _MOVED else "divergence"
-    return before[-1]
+    if redundancy > _MOVED:
+        return "decoupling"
+    return "divergence" if synergy < -_MOVED else before[-1]

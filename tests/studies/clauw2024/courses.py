@@ -7,10 +7,8 @@ from afterfit.studies.clauw2024._networks import AVERAGE, ORDINAL
 
 def piecewise(steps, *levels):
     """A curve of levels: (from step, value) each, the first from the start on."""
-    values = np.full(steps.shape, float(levels[0][1]))
-    for start, value in levels[1:]:
-        values[steps >= start] = value
-    return values
+    starts, values = np.array(levels, float).T
+    return values[np.maximum(np.searchsorted(starts, steps, side="right") - 1, 0)]
 
 
 def course(

@@ -58,7 +58,7 @@ def test_networks_that_have_not_fitted_do_not_count():
         return high((20, 90))(place) | dict(fitted=30.0 if groks(place) else np.inf)
 
     found = judged(fig5.FIGURE, "early peak, fitted", results(fig5, plant))
-    assert found.verdict == "fails" and "15 of 20 networks grok" in found.note
+    assert found.verdict == "fails" and "15 of 20 networks of 4 settings grok" in found.note
 
 
 def test_other_networks():

@@ -53,10 +53,25 @@ class Course:
         return int(np.argmax(np.where(self.between(low, high), self.synergy, -np.inf)))
 
 
+NULL = 0.2
+"""Bits that independent neurons show as well, by chance: a ratio to less than that says nothing."""
+
+
+def steady(run: Course) -> Course:
+    """Running medians of three records: a single one scatters by 10 to 20% as groups change their members."""
+    own = {name: _median_of_three(getattr(run, name)) for name in ("synergy", "redundancy", "size")}
+    return dataclasses.replace(run, **own)
+
+
+def _median_of_three(values: Float[np.ndarray, " record"]) -> Float[np.ndarray, " record"]:
+    padded = np.pad(values, 1, mode="edge")
+    return np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0)
+
+
 def course(run: "xarray.Dataset", ties: str = AVERAGE) -> Course:
     """The course of one run, up to its last record."""
     known = np.isfinite(run["train_accuracy"].values)
-    known[0] = True
+    known[0] = True  # a run that diverged at once has its start
     take = lambda name: np.asarray(run[name].values, float)[known]
     own = (f"{ties}/synergy", f"{ties}/redundancy", f"{ties}/synergy_size")
     return Course(
@@ -93,7 +108,7 @@ def claims(criteria: Sequence[Criterion], select: Select) -> tuple[Claim, ...]:
         for one in criteria:
             name, sentence = one.name, one.sentence
             if ties == ORDINAL:
-                name, sentence = f"{name}, ordinal", f"With the authors' order of ties: {one.sentence}"
+                name, sentence = f"{name}, ordinal", f"With ties in the order of the samples: {one.sentence}"
             judge = _judge(one, select, ties)
             found.append(Claim(name, sentence, one.source, one.paper, judge))
     return tuple(found)
@@ -101,7 +116,7 @@ def claims(criteria: Sequence[Criterion], select: Select) -> tuple[Claim, ...]:
 
 def _judge(criterion: Criterion, select: Select, ties: str) -> Callable[[Results], Judgement]:
     def statistic(results: Results) -> Judgement:
-        answers = [criterion.test(one) for one in courses(select(results), ties)]
+        answers = [criterion.test(steady(one)) for one in courses(select(results), ties)]
         held = [answer for answer, _ in answers]
         return agreed(held, middle([value for _, value in answers]), runs=len(held), note=criterion.note)
 
@@ -109,10 +124,10 @@ def _judge(criterion: Criterion, select: Select, ties: str) -> Callable[[Results
 
 
 def ratio(value: float, of: float) -> float:
-    """Infinite where nothing is divided by; NaN where nothing is known."""
-    if np.isnan(value) or np.isnan(of):
+    """One measure over another, which is taken for `NULL` where it is less; NaN where both are."""
+    if np.isnan(value) or np.isnan(of) or max(abs(value), abs(of)) < NULL:
         return np.nan
-    return float(value / of) if of > 0 else np.inf
+    return float(value / max(of, NULL))
 
 
 def at_least(value: float, least: float) -> tuple[bool | None, float]:

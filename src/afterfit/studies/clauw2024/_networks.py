@@ -25,8 +25,15 @@ FRACTION = 0.4
 DECAY, INIT = "optimiser.weight_decay", "seeds.init"
 AVERAGE, ORDINAL = "average", "ordinal"
 TIES = (AVERAGE, ORDINAL)
-"""Names of both measures: equal activations get their mean rank, or are ordered as the samples are. Rectified
-units have many zeros, and the code of the authors orders them."""
+"""Names of both measures: equal activations get their mean rank, or are ordered as the samples are, as the
+library `hoi` has it. Rectified units have many zeros; the authors' code leaves their order to NumPy."""
+
+LIMITS = (
+    "a Gaussian copula sees monotone dependence only. Every neuron of a union of Ward's groups is a "
+    "variable; random groups of the same sizes reach 6.4 to 6.8 bits where these reach 7.4 at the peak "
+    "(decay 2), and 1.7 to 2.2 where they reach 4.1 late"
+)
+"""What a reader of any figure of O-information should know (our measurements)."""
 
 HIDDEN = "layers[0]"
 
@@ -72,8 +79,9 @@ def decays(scale: Scale, values: tuple[float, ...]) -> Sweep:
 def scaled(scale: Scale, alphas: tuple[float, ...]) -> Sweep:
     """Initial scales alpha times initial values, without decay and at constant norm.
 
-    Both matrices are scaled, the last one starts at zero as the text has it, and the norm is that before it
-    was set to zero. Biases are left alone, as in the authors' code: scaled ones begin with high synergy.
+    Both matrices are scaled, the last one starts at zero as the text has it, and the norm is that expected
+    before it was set to zero. Biases are left alone, as in the authors' code: scaled ones make a start of
+    high synergy.
     """
     axis = {
         f"{alpha:g}": {"parametrisation.init_scale": alpha, "constraint.norm": norm(scale, alpha)}

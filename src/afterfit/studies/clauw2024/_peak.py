@@ -34,6 +34,17 @@ def _redundancy_back(run: Course) -> tuple[bool | None, float]:
     return at_least(ratio(run.redundancy[run.near(2 * end)], run.redundancy[run.peak()]), 5)
 
 
+LOW_NOTE = (
+    "median on [1, 10] over the highest from 20 on, at most 0.5 (ours; the first steps of other codes differ)"
+)
+
+
+def low_synergy(run: Course) -> tuple[bool | None, float]:
+    """Whether synergy is low in the first ten steps, beside its later peak."""
+    early = extreme(run.synergy, run.between(1, 10), np.median)
+    return at_most(ratio(early, extreme(run.synergy, run.between(20, np.inf))), 0.5)
+
+
 def criteria(section: str) -> tuple[Criterion, ...]:
     """What "direct emergence" and "decoupling" mean for one run; `section` is where the paper says so."""
     return (

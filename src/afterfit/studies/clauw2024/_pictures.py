@@ -28,7 +28,7 @@ def story(data: "xarray.Dataset") -> "matplotlib.figure.Figure":
     figure, axes = panels(len(TIES), 3, width=3.8, height=2.6)
     for row, ties in zip(axes, TIES, strict=True):
         found = courses(data, ties)
-        label = "as in the authors' code" if ties == ORDINAL else "mean ranks"
+        label = "order of samples" if ties == ORDINAL else "mean ranks"
         draw_progress(row[0], found)
         row[0].set_title(f"ties: {label}")
         draw_bits(row[1], found)

@@ -2,7 +2,7 @@
 
 Clauw et al. 2024, section 5.1: feature learning, emergence, divergence, delayed emergence, decoupling. Each
 phase is a criterion on single runs, in raw bits without smoothing, under both rules of ties: with mean ranks,
-and with the order of ties that the authors' code has, which lets zeros of rectified units look redundant.
+and with ties in the order of the samples, which lets zeros of rectified units look redundant.
 """
 
 import typing
@@ -11,8 +11,9 @@ import numpy as np
 
 from ...ensemble import Sweep
 from .._study import Figure, Results, Scale
-from ._course import at_least, at_most, claims, Course, Criterion, extreme, ratio
-from ._networks import DECAY, decays
+from ._course import at_least, at_most, claims, Course, Criterion, extreme, NULL, ratio
+from ._networks import DECAY, decays, LIMITS
+from ._peak import LOW_NOTE, low_synergy
 from ._pictures import rows, story
 
 
@@ -42,17 +43,12 @@ def _high_redundancy(run: Course) -> tuple[bool | None, float]:
     return at_least(ratio(early, extreme(run.redundancy, run.between(50, 400), np.median)), 3)
 
 
-def _low_synergy(run: Course) -> tuple[bool | None, float]:
-    early = extreme(run.synergy, run.between(1, 10), np.median)
-    return at_most(ratio(early, extreme(run.synergy, run.between(20, np.inf))), 0.5)
-
-
 def _emergence(run: Course) -> tuple[bool | None, float]:
     inside = run.between(15, 60)
     if not inside.any():
         return None, np.nan
     start, loss_peak = run.near(15), run.steps[int(np.argmax(run.test_loss))]
-    gain = np.where(inside, run.synergy, -np.inf) / run.synergy[start]
+    gain = np.where(inside, run.synergy, -np.inf) / max(run.synergy[start], NULL)
     good = inside & (run.redundancy < run.redundancy[start])
     good &= (loss_peak >= run.steps / 3) & (loss_peak <= 3 * run.steps)
     return at_least(float(np.max(np.where(good, gain, -np.inf))), 1.1)
@@ -126,8 +122,8 @@ CRITERIA = (
         "Early in training synergy is low.",
         SECTION,
         "synergy is low",
-        "median on [1, 10] over the highest from 20 on, at most 0.5",
-        _low_synergy,
+        LOW_NOTE,
+        low_synergy,
     ),
     Criterion(
         "emergence",
@@ -219,6 +215,5 @@ FIGURE = Figure(
     CLAIMS,
     chart,
     table,
-    note="a Gaussian copula sees monotone dependence only; bits of O-information over unions of ten groups "
-    "of neurons (every neuron a variable), which random groups of equal sizes show nearly as well",
+    note=LIMITS,
 )

@@ -12,7 +12,7 @@ from ...ensemble import Sweep
 from ...statistics import bootstrap, judge, Judgement
 from .._study import Claim, Figure, Results, Scale
 from ._course import claims, courses
-from ._networks import AVERAGE, DECAY, decays, ORDINAL
+from ._networks import AVERAGE, DECAY, decays, LIMITS, ORDINAL
 from ._peak import criteria
 from ._pictures import rows, story
 
@@ -66,7 +66,7 @@ CLAIMS = (
         )
         for ties, suffix, sentence in (
             (AVERAGE, "", ""),
-            (ORDINAL, ", ordinal", "With the authors' order of ties: "),
+            (ORDINAL, ", ordinal", "With ties in the order of the samples: "),
         )
     ),
 )
@@ -85,4 +85,6 @@ def table(results: Results) -> list[dict[str, typing.Any]]:
     return rows(_selected(results))
 
 
-FIGURE = Figure("fig3", "synergy and redundancy with weight decay 2", sweeps, CLAIMS, chart, table)
+FIGURE = Figure(
+    "fig3", "synergy and redundancy with weight decay 2", sweeps, CLAIMS, chart, table, note=LIMITS
+)

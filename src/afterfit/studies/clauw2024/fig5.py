@@ -8,6 +8,7 @@ generalise, and alpha = 5, which the text of section 6 names. `early-peak` judge
 """
 
 import typing
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ...statistics import judge, Judgement, separation
 from .._draw import COLOURS, panels
 from .._study import Claim, Figure, Results, Scale
 from ._course import Course, courses, extreme
-from ._networks import AVERAGE, DECAY, decays, INITS, ORDINAL, scaled, TIES
+from ._networks import AVERAGE, DECAY, decays, INITS, LIMITS, ORDINAL, scaled, TIES
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -57,21 +58,30 @@ def groups(results: Results, ties: str, *, extra: bool = True) -> dict[str, list
 
 
 def told_apart(
-    runs: list[Course], window: tuple[float, float], *, seeds: int, least: float, note: str = ""
+    runs: list[tuple[int, Course]], window: tuple[float, float], *, seeds: int, least: float, note: str = ""
 ) -> Judgement:
-    """The area under the ROC curve of the highest synergy in a window, for networks that grok."""
-    peaks = np.array([extreme(one.synergy, one.between(*window)) for one in runs])
-    grokked = np.array([one.grokked for one in runs])
-    value, interval = separation(peaks, grokked)
-    counted = f"{int(grokked.sum())} of {len(runs)} networks grok"
+    """The area under the ROC curve of the highest synergy in a window, for networks that grok in time.
+
+    Runs come with the number of their setting, since those of one setting are near copies of each other.
+    """
+    settings = np.array([setting for setting, _ in runs])
+    peaks = np.array([extreme(one.synergy, one.between(*window)) for _, one in runs])
+    grokked = np.array([one.grokked for _, one in runs])
+    value, interval = separation(peaks, grokked, settings)
+    counted = f"{int(grokked.sum())} of {len(runs)} networks of {len(set(settings))} settings grok in time"
     known = None if np.isnan(value) else interval
     note = "; ".join(filter(None, (note, counted)))
     return judge(value, known, least=least, seeds=seeds, runs=len(runs), note=note)
 
 
+def numbered(sets: Iterable[list[Course]]) -> list[tuple[int, Course]]:
+    """Each run with the number of its setting."""
+    return [(number, one) for number, found in enumerate(sets) for one in found]
+
+
 def _all(ties: str, window: tuple[float, float], least: float, *, extra: bool):
     def statistic(results: Results) -> Judgement:
-        runs = [one for found in groups(results, ties, extra=extra).values() for one in found]
+        runs = numbered(groups(results, ties, extra=extra).values())
         return told_apart(runs, window, seeds=len(INITS[results.scale]), least=least)
 
     return statistic
@@ -79,8 +89,8 @@ def _all(ties: str, window: tuple[float, float], least: float, *, extra: bool):
 
 def _fitted(ties: str):
     def statistic(results: Results) -> Judgement:
-        runs = [one for found in groups(results, ties).values() for one in found]
-        fitted = [one for one in runs if one.first(0.98, "train") <= 100]
+        runs = numbered(groups(results, ties).values())
+        fitted = [(setting, one) for setting, one in runs if one.first(0.98, "train") <= 100]
         seeds = len(INITS[results.scale])
         return told_apart(fitted, EARLY, seeds=seeds, least=0.9, note="fitted within 100 steps")
 
@@ -91,7 +101,7 @@ def _fitted(ties: str):
 
 
 def _claims(ties: str) -> tuple[Claim, ...]:
-    suffix, said = (", ordinal", "With the authors' order of ties: ") if ties == ORDINAL else ("", "")
+    suffix, said = (", ordinal", "With ties in the order of the samples: ") if ties == ORDINAL else ("", "")
     source = "section 6, Figure 5"
     return (
         Claim(
@@ -142,7 +152,7 @@ def chart(results: Results) -> typing.Any:
             ax.axvspan(*EARLY, color=COLOURS[5], alpha=0.08, linewidth=0)
             ax.set(xscale="log", xlabel="step", ylabel="synergy, bits")
             ax.set_ylim(-1, min(15, ax.get_ylim()[1]))
-            ax.set_title("ties: as in the authors' code" if ties == ORDINAL else "ties: mean ranks")
+            ax.set_title("ties: order of samples" if ties == ORDINAL else "ties: mean ranks")
             ax.legend(frameon=False, fontsize=6)
     return figure
 
@@ -166,4 +176,4 @@ def table(results: Results) -> list[dict[str, typing.Any]]:
     ]
 
 
-FIGURE = Figure("fig5", "an early peak of synergy as a prediction", sweeps, CLAIMS, chart, table)
+FIGURE = Figure("fig5", "an early peak of synergy as a prediction", sweeps, CLAIMS, chart, table, note=LIMITS)
