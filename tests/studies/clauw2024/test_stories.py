@@ -95,7 +95,7 @@ def test_figure_1_fails_as_planted():
         ("emergence", {"synergy": ((0, 3.0),)}),
         ("emergence", {"loss": ((0, 3.0), (900, 20.0), (1000, 1.0))}),
         ("size grows", {"size": ((0, 150.0),)}),
-        ("divergence", {"synergy": ((0, 1.0), (20, 5.0))}),
+        ("divergence", {"synergy": ((0, 1.0), (20, 5.0), (600, 8.0))}),
         ("delayed emergence", {"synergy": ((0, 1.0), (20, 5.0), (70, 2.0), (600, 2.2))}),
         ("redundancy with it", {"redundancy": ((0, 9.0), (16, 2.0))}),
         ("decoupling: synergy", {"synergy": ((0, 1.0), (20, 5.0), (70, 2.0), (600, 8.0))}),
@@ -206,7 +206,7 @@ def test_noise_around_a_level_is_no_story(level):
 
     here = results(fig2, plant)
     for claim in fig2.FIGURE.claims:
-        if claim.name != "early warning":  # some record is the highest
+        if not claim.name.startswith("early warning"):  # some record is the highest
             assert claim.judge(here).verdict != "holds", claim.name
 
 
