@@ -186,6 +186,28 @@ def test_two_variables_have_no_o_information(seed):
     assert information(normal(50, 2, seed, mixed=1.0)).o_information == pytest.approx(0, abs=1e-12)
 
 
+@hypothesis.given(st.floats(0.3, 3.0), st.integers(0, 100))
+@hypothesis.settings(max_examples=10)
+def test_normal_sums_are_synergistic_and_copies_redundant(noise, seed):
+    """In closed form: O(a, b, a + b + noise) < 0 < O(three copies with noise), and samples agree."""
+    rng = np.random.default_rng(seed)
+    a, b, c, d, e = rng.normal(size=(5, 20_000))
+    for values, sign in (
+        (np.stack([a, b, a + b + noise * c], axis=1), -1),
+        (np.stack([a + noise * c, a + noise * d, a + noise * e], axis=1), 1),
+    ):
+        variance = 1 + noise**2
+        if sign < 0:
+            known = np.eye(3)
+            known[2, :2] = known[:2, 2] = 1 / np.sqrt(2 + noise**2)
+        else:
+            known = np.full((3, 3), 1 / variance)
+            np.fill_diagonal(known, 1.0)
+        exact = defined(known)
+        assert sign * exact > 0
+        assert float(information(values, unit="nats").o_information) == pytest.approx(exact, abs=0.05)
+
+
 # --- ties, dead variables, bad input ----------------------------------------------------------------
 
 

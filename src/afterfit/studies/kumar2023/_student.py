@@ -9,6 +9,7 @@ the standard norm. Its output is multiplied by alpha and not centred, and the ra
 import dataclasses
 import typing
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -36,7 +37,7 @@ class Within:
     outputs; `train_exact` and `test_exact`, where no output is off by `exact` or more.
     """
 
-    thresholds: tuple[float, ...] = THRESHOLDS
+    thresholds: tuple[float, ...] = eqx.field(static=True, default=THRESHOLDS)  # names of measures
     exact: float = EXACT
 
     def __call__(self, moment: training.Moment) -> dict[str, Float[Array, ""]]:
