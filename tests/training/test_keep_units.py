@@ -96,6 +96,8 @@ def test_masks_are_one_pack():
     [
         (lambda: af.KeepUnits.of("layers[0]", [], WIDTH), "with a one in it"),
         (lambda: af.KeepUnits.of("layers[0]", [6], WIDTH), "a layer of 6 units has no unit 6"),
+        (lambda: af.KeepUnits.of("layers[0]", np.arange(WIDTH) < 2, WIDTH), "whole numbers.*flatnonzero"),
+        (lambda: af.KeepUnits.of("layers[0]", [1.5], WIDTH), "whole numbers, got .*1.5"),
         (lambda: af.KeepUnits("layers[0]", (0.5, 1.0)), "ones and zeros"),
         (lambda: af.InTurn(()), "one constraint at least"),
         (

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, PyTree
 
@@ -139,9 +140,16 @@ class KeepUnits(AbstractConstraint):
     ) -> "KeepUnits":
         """Keeps these units of so many, or (`inverse`) all others.
 
-        **Raises:** `ValueError` for units that a layer of this width does not have.
+        **Raises:** `ValueError` for units that a layer of this width does not have, and for truth values or
+        fractions in place of their numbers.
         """
-        chosen = {int(unit) for unit in units}
+        given = np.asarray(list(units))
+        if given.size and not np.issubdtype(given.dtype, np.integer):
+            raise ValueError(
+                f"`units` must be whole numbers, got {given[0]!r}: of a mask of truth values take "
+                "np.flatnonzero(mask)."
+            )
+        chosen = {int(unit) for unit in given}
         if strange := sorted(unit for unit in chosen if not 0 <= unit < width):
             raise ValueError(f"a layer of {width} units has no unit {strange[0]}.")
         return cls(layer, tuple(float((unit in chosen) != inverse) for unit in range(width)))
