@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..models import by_path, from_paths
 from ..store import LiveRun, RunRecords
 from ..training import At, Program, RecipeError, State
 from ._engine import Engine
-from ._pack import by_path, packs, Paths, task_data
+from ._pack import packs, task_data
 from ._run import Run
 
 
@@ -20,7 +21,7 @@ BESIDE = "state"
 otherwise."""
 
 
-def snapshot(state: State) -> Paths:
+def snapshot(state: State) -> dict[str, np.ndarray]:
     """All that it takes to go on from a state: parameters by their own paths, the rest behind `BESIDE`."""
     return {_kept_as(path): leaf for path, leaf in by_path(state).items()}
 
@@ -47,7 +48,7 @@ def trunk(run: Run) -> Run:
 class Start(typing.NamedTuple):
     """What a fork's parent was at the step of the fork; `kept` is empty if it had diverged before."""
 
-    kept: Paths
+    kept: dict[str, np.ndarray]
     template: State
     diverged_at: int
 
@@ -106,9 +107,8 @@ def begin(run: Run, start: Start) -> LiveRun:
     else:
         experiment = run.experiment
         with jax.enable_x64(experiment.precision == "float64"):
-            paths = by_path(start.template)
-            leaves = [jnp.asarray(start.kept[_kept_as(path)]) for path in paths]
-            parent = jax.tree.unflatten(jax.tree.structure(start.template), leaves)
+            kept = {path: jnp.asarray(start.kept[_kept_as(path)]) for path in by_path(start.template)}
+            parent = from_paths(start.template, kept)
             recipe = jax.tree.map(jnp.asarray, Program.recipe(experiment, run.seeds))
             program = Program(experiment, task_data(experiment.task, run.seeds.split).sizes)
             state = {path: np.asarray(leaf) for path, leaf in by_path(program.forked(recipe, parent)).items()}

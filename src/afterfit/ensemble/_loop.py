@@ -8,14 +8,14 @@ import jax
 import numpy as np
 
 from .._memory import free_memory
-from ..store import LiveRun
+from ..models import by_path, from_paths
 from ..training import RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome
 from ._forks import begin, snapshot, Starts
 from ._interruption import uninterrupted
 from ._machine import layout_for
 from ._pace import Pace
-from ._pack import by_path, Pack, tree_bytes
+from ._pack import Pack, tree_bytes
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._seat import Leg, Seat
@@ -30,14 +30,14 @@ class Trainer:
         publisher: Publisher,
         progress: Progress,
         display: Display,
-        layout: Layout | None = None,
-        starts: Starts | None = None,
+        layout: Layout | None,
+        starts: Starts,
     ):
         self.pack, self.publisher = pack, publisher
         self.progress, self.display = progress, display
         self.waiting = collections.deque(pack.runs)
         self.points = publisher.resume([run.id for run in pack.runs])
-        self.starts = starts or {}
+        self.starts = starts
         self.seats: dict[int, Seat] = {}
         self._last_call = time.monotonic()
         with self._precision():
@@ -85,7 +85,7 @@ class Trainer:
                 if seat.ended:
                     self._retire(seat)
                     continue
-                resumed[seat.slot] = _as_state(self.engine.state_template, point)
+                resumed[seat.slot] = from_paths(self.engine.state_template, point.state)
             self.engine.seat(free[0], self.engine.lane(run))
             self.seats[free.pop(0)] = seat
         if resumed:
@@ -261,10 +261,3 @@ def _check_stop_rules(pack: Pack, record: dict[str, jax.ShapeDtypeStruct]) -> No
             raise RecipeError(
                 [f"stop.measure: {rule.measure!r} is not one number a record; there are: {allowed}"]
             )
-
-
-def _as_state(template: State, point: LiveRun) -> State:
-    leaves = [
-        point.state[jax.tree_util.keystr(path)] for path, _ in jax.tree_util.tree_leaves_with_path(template)
-    ]
-    return jax.tree.unflatten(jax.tree.structure(template), leaves)

@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import functools
 import hashlib
-import typing
 from collections.abc import Hashable, Sequence
 
 import jax
@@ -95,14 +94,6 @@ def _digest(tree: PyTree) -> str:
 def stacked(trees: Sequence[PyTree]) -> PyTree:
     """NumPy leaves of equal trees, stacked along a new first axis."""
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *trees)
-
-
-Paths = dict[str, typing.Any]
-
-
-def by_path(tree: PyTree) -> Paths:
-    """The leaves of a tree by their paths, e.g. `.blocks[0].attention.query`."""
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def tree_bytes(shapes: PyTree) -> int:

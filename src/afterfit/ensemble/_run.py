@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from ..models import from_paths
 from ..tasks import Data, Predict
 from ..training import Experiment, Moment, Program, Recipe, Seeds, State, to_plain
 
@@ -75,11 +76,8 @@ class Run:
             )
             numbers = jax.tree.map(jnp.asarray, recipe)
             state = _first(self, data)
-            leaves = [
-                jnp.asarray(parameters[jax.tree_util.keystr(path)], leaf.dtype)
-                for path, leaf in jax.tree_util.tree_leaves_with_path(state.parameters)
-            ]
-            trained = jax.tree.unflatten(jax.tree.structure(state.parameters), leaves)
+            kept = from_paths(state.parameters, parameters)
+            trained = jax.tree.map(lambda leaf, own: jnp.asarray(leaf, own.dtype), kept, state.parameters)
             # A snapshot keeps the network, not its twin.
             state = dataclasses.replace(
                 state, parameters=trained, twin=None, step=jnp.asarray(step, jnp.int32)

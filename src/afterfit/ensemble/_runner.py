@@ -36,7 +36,8 @@ def run_all(
     one_job = _Job(store, display, resume_every, layout, len(runs))
     if store is None:
         publisher = Publisher(None, resume_every)
-        one_job.train(list(distinct.values()), publisher)
+        everything = list(distinct.values())
+        one_job.train(everything, publisher, one_job.starts(everything))
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
     opened = Store(pathlib.Path(store))
@@ -101,12 +102,11 @@ class _Job(typing.NamedTuple):
             found |= {run: one for run, one in starts.items() if one is not None}
         return found
 
-    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts | None = None) -> None:
+    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> None:
         """Trains pack after pack; one that cannot be trained does not keep the others from it.
 
         **Raises:** what the first such pack raised, at the end.
         """
-        starts = self.starts(todo) if starts is None else starts
         progress = Progress(runs=self.runs, stored=self.runs - len(todo))
         self.display(progress)
         groups = packs(todo)

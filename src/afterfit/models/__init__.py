@@ -3,7 +3,9 @@
 from ._base import (
     AbstractArchitecture as AbstractArchitecture,
     Batched as Batched,
+    by_path as by_path,
     call_batch as call_batch,
+    from_paths as from_paths,
     Frozen as Frozen,
     named_key as named_key,
     split_trainable as split_trainable,

@@ -4,6 +4,7 @@ import abc
 import inspect
 import typing
 import zlib
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
@@ -35,6 +36,17 @@ class Batched(typing.Protocol):
     def batched(self, inputs: PyTree, key: Key[Array, ""] | None = None) -> Array:
         """Outputs "batch outputs" for inputs with leaves "batch ..."."""
         ...
+
+
+def by_path(tree: PyTree) -> dict[str, typing.Any]:
+    """The leaves of a tree by their paths, e.g. `.blocks[0].attention.query`, in their order."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def from_paths(template: PyTree, leaves: Mapping[str, typing.Any]) -> PyTree:
+    """The tree built as a template that has these leaves: `by_path` undone; others are passed over."""
+    chosen = [leaves[path] for path in by_path(template)]
+    return jax.tree.unflatten(jax.tree.structure(template), chosen)
 
 
 class Frozen(eqx.Module):

@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..models import by_path
 from ..training import Moment
 
 
@@ -120,10 +121,7 @@ def _tables(moment: Moment) -> dict[str, Float[Array, "symbol width"]]:
     symbols = moment.data.symbols
     if symbols is None:
         raise ValueError("fourier_power needs a task whose inputs are symbols, got one without.")
-    leaves = {
-        jax.tree_util.keystr(path): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(moment.parameters)
-    }
+    leaves = by_path(moment.parameters)
     entry = leaves.get(".embedding", leaves.get(".layers[0].weight"))
     leave = leaves.get(".unembedding", leaves.get(".readout.weight"))
     if entry is None or leave is None or leave.shape[1] < symbols:

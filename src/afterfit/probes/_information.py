@@ -90,7 +90,7 @@ def o_information_gradients(
     """
     correlation = gaussian_copula(check_values(values, ties, unit), ties=ties).correlation
     factor = jnp.linalg.cholesky(correlation)
-    inverse = _inverse(factor)
+    inverse = inverse_of(factor)
     diagonal = jnp.diagonal(inverse)
     # Without variable i the inverse loses the part that goes through it, and the determinant a factor P_ii.
     rest = diagonal[None] - inverse**2 / diagonal[:, None]
@@ -111,7 +111,7 @@ def local_o_information(
     individual patterns via the local O-information".
     """
     copula = gaussian_copula(check_values(values, ties, unit), ties=ties)
-    inverse = _inverse(jnp.linalg.cholesky(copula.correlation))
+    inverse = inverse_of(jnp.linalg.cholesky(copula.correlation))
     log_det, log_diagonal = log_moments(copula.correlation)
     with jax.default_matmul_precision("highest"):
         pulled = copula.scores @ inverse
@@ -193,7 +193,8 @@ def _triangular_inverse(factor: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return jax.scipy.linalg.solve_triangular(factor, identity, lower=True)
 
 
-def _inverse(factor: Float[Array, "n n"]) -> Float[Array, "n n"]:
+def inverse_of(factor: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The inverse of a matrix, from its Cholesky factor."""
     half = _triangular_inverse(factor)
     with jax.default_matmul_precision("highest"):
         return half.T @ half

@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from ..models import by_path
 from ..training import Moment
 
 
 def layer_norms(moment: Moment) -> dict[str, Float[Array, ""]]:
     """The norm of each parameter array, by its path in the model (`.blocks[0].attention.query`)."""
-    leaves = jax.tree_util.tree_leaves_with_path(moment.parameters)
-    return {jax.tree_util.keystr(path): jnp.linalg.norm(leaf.reshape(-1)) for path, leaf in leaves}
+    leaves = by_path(moment.parameters)
+    return {path: jnp.linalg.norm(leaf.reshape(-1)) for path, leaf in leaves.items()}
 
 
 def gradient_norm(moment: Moment) -> Float[Array, ""]:

@@ -116,6 +116,7 @@ class OInformation:
         labels = self._labels(moment, values, valid, copula)
         log_det, log_diagonal = log_moments(copula.correlation)
         total, dual = -0.5 * log_det, 0.5 * (log_det + log_diagonal)
+        bias = None
         if self.bias_corrected:
             bias = entropy_bias(jnp.sum(valid), len(labels), values.dtype)
             biases = bias_of_totals(bias, jnp.sum(copula.alive))
@@ -129,7 +130,7 @@ class OInformation:
             "dead": jnp.sum(~copula.alive),
         }
         extremes = self._by_search if self.search != "all" else self._of_all
-        least, most = extremes(moment, *self._variables(values, valid, copula, labels))
+        least, most = extremes(moment, *self._variables(values, valid, copula, labels), bias)
         for name, sign, (union, value) in (("synergy", -1, least), ("redundancy", 1, most)):
             neurons = union[labels] & copula.alive
             found |= {name: sign * scale * value, f"{name}_size": jnp.sum(neurons)}
@@ -162,8 +163,8 @@ class OInformation:
 
     def _variables(
         self, values: Array, valid: Array, copula: Copula, labels: Array
-    ) -> tuple[Copula, Int[Array, " variable"], Float[Array, " count"] | None]:
-        """The variables of unions, the group of each, and the bias of entropies of so many of them."""
+    ) -> tuple[Copula, Int[Array, " variable"]]:
+        """The variables of unions, and the group of each."""
         groups = self.groups.groups
         if self.reading == "means":
             inside = (labels[:, None] == jnp.arange(groups)[None]).astype(values.dtype)
@@ -171,10 +172,7 @@ class OInformation:
             with jax.default_matmul_precision("highest"):
                 means = (values @ inside) / sizes[None]
             copula, labels = gaussian_copula(means, valid, ties=self.ties), jnp.arange(groups)
-        bias = None
-        if self.bias_corrected:
-            bias = entropy_bias(jnp.sum(valid), len(labels), values.dtype)
-        return copula, labels, bias
+        return copula, labels
 
     @property
     def _fewest(self) -> int:

@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ._copula import gaussian_copula, Ties
-from ._information import bias_of_totals, check_values, log_moments, Unit, UNITS
+from ._information import bias_of_totals, check_values, inverse_of, log_moments, Unit, UNITS
 
 
 PANEL = 16
@@ -102,10 +102,9 @@ def _swept(matrix: Float[Array, "n n"], start: Array, count: Array) -> tuple[Flo
     pivots = jax.lax.dynamic_slice(rows, (zero, start), (PANEL, PANEL))
     identity = jnp.eye(PANEL, dtype=matrix.dtype)
     factor = jnp.linalg.cholesky(jnp.where(live[:, None] & live[None], pivots, identity))
-    half = jax.scipy.linalg.solve_triangular(factor, identity, lower=True)
+    inverse = inverse_of(factor)
     beside = jnp.where(live[:, None], rows, 0)
     with jax.default_matmul_precision("highest"):
-        inverse = half.T @ half
         scaled = inverse @ beside
         matrix = matrix - beside.T @ scaled
     column = jnp.arange(width) - start

@@ -12,6 +12,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from ..models import by_path, from_paths
+
 
 @dataclasses.dataclass(frozen=True)
 class Parametrisation:
@@ -160,9 +162,7 @@ class KeepUnits(AbstractConstraint):
             raise ValueError(f"`mask` must be of ones and zeros, with a one in it, got {wrong or self.mask}.")
 
     def project(self, parameters: PyTree, initial: PyTree) -> PyTree:
-        leaves = {
-            jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(parameters)
-        }
+        leaves = by_path(parameters)
         weight = f".{self.layer}.weight"
         if weight not in leaves:
             layers = ", ".join(path[1 : -len(".weight")] for path in leaves if path.endswith(".weight"))
@@ -170,14 +170,11 @@ class KeepUnits(AbstractConstraint):
         width = leaves[weight].shape[-1]
         if len(self.mask) != width:
             raise ValueError(f"`mask` must have {width} entries, one a unit, got {len(self.mask)}.")
-        masked = (weight, f".{self.layer}.bias") if self.biases else (weight,)
-
-        def mask(path: typing.Any, leaf: Array) -> Array:
-            if jax.tree_util.keystr(path) not in masked:
-                return leaf
-            return leaf * jnp.broadcast_to(jnp.asarray(self.mask, leaf.dtype), leaf.shape)
-
-        return jax.tree_util.tree_map_with_path(mask, parameters)
+        bias = f".{self.layer}.bias"
+        for path in (weight, bias) if self.biases and bias in leaves else (weight,):
+            mask = jnp.asarray(self.mask, leaves[path].dtype)
+            leaves[path] = leaves[path] * jnp.broadcast_to(mask, leaves[path].shape)
+        return from_paths(parameters, leaves)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,15 +103,22 @@ Select = Callable[[Results], "xarray.Dataset"]
 
 def claims(criteria: Sequence[Criterion], select: Select) -> tuple[Claim, ...]:
     """Each criterion over initial values, once for each rule of ties."""
-    found = []
-    for ties in (AVERAGE, ORDINAL):
-        for one in criteria:
-            name, sentence = one.name, one.sentence
-            if ties == ORDINAL:
-                name, sentence = f"{name}, ordinal", f"With ties in the order of the samples: {one.sentence}"
-            judge = _judge(one, select, ties)
-            found.append(Claim(name, sentence, one.source, one.paper, judge))
-    return tuple(found)
+    return under_both(
+        lambda ties: [
+            Claim(one.name, one.sentence, one.source, one.paper, _judge(one, select, ties))
+            for one in criteria
+        ]
+    )
+
+
+def under_both(made: Callable[[str], Sequence[Claim]]) -> tuple[Claim, ...]:
+    """The claims that are made for each rule of ties; those of the second say so."""
+    said = "With ties in the order of the samples: "
+    ordinal = [
+        dataclasses.replace(one, name=f"{one.name}, ordinal", sentence=said + one.sentence)
+        for one in made(ORDINAL)
+    ]
+    return *made(AVERAGE), *ordinal
 
 
 def _judge(criterion: Criterion, select: Select, ties: str) -> Callable[[Results], Judgement]:

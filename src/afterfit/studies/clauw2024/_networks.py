@@ -28,6 +28,9 @@ TIES = (AVERAGE, ORDINAL)
 """Names of both measures: equal activations get their mean rank, or are ordered as the samples are, as the
 library `hoi` has it. Rectified units have many zeros; the authors' code leaves their order to NumPy."""
 
+LABELS = {AVERAGE: "ties: mean ranks", ORDINAL: "ties: order of samples"}
+"""How charts call them."""
+
 LIMITS = (
     "a Gaussian copula sees monotone dependence only. Every neuron of a union of Ward's groups is a "
     "variable; random groups of the same sizes reach 6.4 to 6.8 bits where these reach 7.4 at the peak "
@@ -52,7 +55,6 @@ def network(
     scale: Scale,
     *,
     decay: float = 0.0,
-    steps: int | None = None,
     probes: tuple[OInformation, ...] | None = None,
     parametrisation: Parametrisation = Parametrisation(),
     constraint: AbstractConstraint | None = None,
@@ -63,7 +65,7 @@ def network(
         task=BinaryOperation("x+y", modulus=MODULUS[scale], fraction=FRACTION),
         model=MLP(hidden=(WIDTH[scale],), output_bias=False, zero_readout=zero_readout),
         optimiser=AdamW(learning_rate=0.03, weight_decay=decay, b1=0.9, b2=0.98, warmup=0),
-        steps=steps or STEPS[scale],
+        steps=STEPS[scale],
         parametrisation=parametrisation,
         constraint=constraint,
         record=LogSpaced(8 if scale == "smoke" else 20),

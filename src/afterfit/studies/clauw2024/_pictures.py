@@ -1,13 +1,16 @@
-"""Pieces of charts: progress curves of synergy and redundancy, and their plane."""
+"""Figures 2 to 4: progress curves of synergy and redundancy, their plane, and phases."""
 
 import typing
+from collections.abc import Callable
 
 import numpy as np
 
+from ...ensemble import Sweep
 from ...statistics import information_phases
 from .._draw import COLOURS, panels
-from ._course import Course, courses
-from ._networks import ORDINAL, TIES
+from .._study import Claim, Figure, Scale
+from ._course import Course, courses, Select
+from ._networks import LABELS, LIMITS, TIES
 
 
 if typing.TYPE_CHECKING:
@@ -23,21 +26,39 @@ LINES = (
 )
 
 
-def story(data: "xarray.Dataset") -> "matplotlib.figure.Figure":
+def story(
+    name: str,
+    title: str,
+    sweeps: Callable[[Scale], dict[str, Sweep]],
+    claims: tuple[Claim, ...],
+    select: Select,
+) -> Figure:
+    """A figure that follows synergy and redundancy through the training of some runs."""
+    return Figure(
+        name,
+        title,
+        sweeps,
+        claims,
+        chart=lambda results: _chart(select(results)),
+        table=lambda results: _rows(select(results)),
+        note=LIMITS,
+    )
+
+
+def _chart(data: "xarray.Dataset") -> "matplotlib.figure.Figure":
     """For each rule of ties: measures over their highest value against steps, in bits, and the plane."""
     figure, axes = panels(len(TIES), 3, width=3.8, height=2.6)
     for row, ties in zip(axes, TIES, strict=True):
         found = courses(data, ties)
-        label = "order of samples" if ties == ORDINAL else "mean ranks"
-        draw_progress(row[0], found)
-        row[0].set_title(f"ties: {label}")
-        draw_bits(row[1], found)
-        draw_plane(row[2], found[0])
+        _draw_progress(row[0], found)
+        row[0].set_title(LABELS[ties])
+        _draw_bits(row[1], found)
+        _draw_plane(row[2], found[0])
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
 
 
-def draw_progress(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
+def _draw_progress(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     """Each measure over its highest value in its own run from step 1 on; thin: runs, thick: medians."""
     steps = found[0].steps
     for name, label, colour in LINES:
@@ -49,7 +70,7 @@ def draw_progress(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     ax.set(xscale="log", xlabel="step", ylabel="share of the highest value", ylim=(-0.05, 1.05))
 
 
-def draw_bits(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
+def _draw_bits(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     """Synergy and redundancy in bits, and the phases of the first run as bands."""
     steps = found[0].steps
     for name, label, colour in LINES[:2]:
@@ -57,7 +78,7 @@ def draw_bits(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
         for one in table:
             ax.plot(steps[1:], one[1:], color=colour, alpha=0.25, linewidth=0.6)
         ax.plot(steps[1:], np.median(table, axis=0)[1:], color=colour, label=label, linewidth=1.4)
-    for index, span in enumerate(phases(found[0])):
+    for index, span in enumerate(_phases(found[0])):
         start, end = max(span.start, 1), max(span.end, 1)
         ax.axvspan(start, end, color=COLOURS[5], alpha=0.04 + 0.06 * (index % 2), linewidth=0)
         ax.annotate(
@@ -80,7 +101,7 @@ def _draw_accuracy(ax: "matplotlib.axes.Axes", found: list[Course]) -> None:
     ax.set_ylim(-0.05, 1.05)
 
 
-def draw_plane(ax: "matplotlib.axes.Axes", run: Course) -> None:
+def _draw_plane(ax: "matplotlib.axes.Axes", run: Course) -> None:
     """Synergy against redundancy of one run, coloured by log step."""
     late = run.steps > 0
     ax.plot(run.redundancy[late], run.synergy[late], color="grey", linewidth=0.4)
@@ -91,7 +112,7 @@ def draw_plane(ax: "matplotlib.axes.Axes", run: Course) -> None:
     ax.set(xlabel="redundancy, bits", ylabel="synergy, bits", title="first run")
 
 
-def phases(run: Course) -> list[typing.Any]:
+def _phases(run: Course) -> list[typing.Any]:
     """The phases of a run from step 1 on."""
     late = run.steps > 0
     return information_phases(run.steps[late], run.synergy[late], run.redundancy[late], run.test_loss[late])
@@ -102,7 +123,7 @@ def _over_highest(values: np.ndarray) -> np.ndarray:
     return values / highest if highest > 0 else np.full_like(values, np.nan)
 
 
-def rows(data: "xarray.Dataset") -> list[dict[str, typing.Any]]:
+def _rows(data: "xarray.Dataset") -> list[dict[str, typing.Any]]:
     """Medians over initial values at each step, and the phases of each run."""
     found: list[dict[str, typing.Any]] = []
     for ties in TIES:
@@ -115,6 +136,6 @@ def rows(data: "xarray.Dataset") -> list[dict[str, typing.Any]]:
         for number, run in enumerate(runs):
             found += [
                 {"ties": ties, "run": number, "phase": span.phase, "start": span.start, "end": span.end}
-                for span in phases(run)
+                for span in _phases(run)
             ]
     return found

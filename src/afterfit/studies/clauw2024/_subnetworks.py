@@ -22,7 +22,7 @@ from ...statistics import Judgement
 from ...training import AbstractConstraint, Experiment, fork, InTurn, KeepUnits, Sustained
 from .._draw import COLOURS, panels
 from .._judging import agreed, middle
-from .._study import Claim, Results, Scale
+from .._study import Claim, Figure, Results, Scale
 from ._course import Course, course, ratio
 from ._networks import AVERAGE, HIDDEN, INIT, SPLIT, WIDTH
 
@@ -46,7 +46,26 @@ class Setting(typing.NamedTuple):
     select: Callable[[Results], "xarray.Dataset"]
 
 
-def further(settings: Sequence[Setting], results: Results) -> dict[str, Sweep]:
+def figure(
+    name: str,
+    title: str,
+    sweeps: Callable[[Scale], dict[str, Sweep]],
+    settings: Sequence[Setting],
+    claims: tuple[Claim, ...],
+) -> Figure:
+    """A figure of the sub-networks of some settings."""
+    return Figure(
+        name,
+        title,
+        sweeps,
+        claims,
+        chart=lambda results: _chart(settings, results),
+        table=lambda results: _table(settings, results),
+        then=lambda results: _further(settings, results),
+    )
+
+
+def _further(settings: Sequence[Setting], results: Results) -> dict[str, Sweep]:
     """All sets of all settings, from the start and as forks at the peak."""
     return {f"{setting.name}, {way}": _sets(setting, way, results) for setting in settings for way in WAYS}
 
@@ -62,7 +81,7 @@ def _sets(setting: Setting, way: str, results: Results) -> Sweep:
         run = setting.select(results).isel({INIT: number})
         neurons, step = chosen(run)
         for name, mask in _masks(neurons, number, RANDOM[scale]).items():
-            keep = KeepUnits(HIDDEN, tuple(mask.astype(float).tolist()))
+            keep = KeepUnits.of(HIDDEN, np.flatnonzero(mask), len(mask))
             changes = {"constraint": _with(planned.constraint, keep), INIT: int(run[INIT])}
             axis[f"{number} {name}"] = changes | ({"fork.step": step} if way == PEAK else {})
     return sweep(plain, {"network": axis}, seed=SPLIT)
@@ -221,9 +240,9 @@ def claims(setting: Setting, source: str, speed: str, least: float, most: float)
 # --- the chart ------------------------------------------------------------------------------------
 
 
-def chart(settings: Sequence[Setting], results: Results) -> "matplotlib.figure.Figure":
+def _chart(settings: Sequence[Setting], results: Results) -> "matplotlib.figure.Figure":
     """Test accuracy of the whole network and of all sets."""
-    figure, axes = panels(len(settings), len(WAYS), width=4.0, height=2.5)
+    picture, axes = panels(len(settings), len(WAYS), width=4.0, height=2.5)
     for row, setting in zip(axes, settings, strict=True):
         for ax, way in zip(row, WAYS, strict=True):
             for number in range(INITS[results.scale]):
@@ -238,7 +257,7 @@ def chart(settings: Sequence[Setting], results: Results) -> "matplotlib.figure.F
             ax.set(xscale="log", ylim=(-0.05, 1.05), xlabel="step", ylabel="test accuracy")
             ax.set_title(f"{setting.name}: {way}")
     axes[0, 0].legend(frameon=False, fontsize=6)
-    return figure
+    return picture
 
 
 def _draw(ax: typing.Any, run: Course, colour: str, label: str | None, *, thin: bool = False) -> None:
@@ -247,7 +266,7 @@ def _draw(ax: typing.Any, run: Course, colour: str, label: str | None, *, thin: 
     ax.plot(run.steps[late], run.test_accuracy[late], color=colour, label=label, linewidth=width)
 
 
-def table(settings: Sequence[Setting], results: Results) -> list[dict[str, typing.Any]]:
+def _table(settings: Sequence[Setting], results: Results) -> list[dict[str, typing.Any]]:
     """Each set: its size, when it answers 98% of both sets, and how much in the end."""
     found = []
     for setting in settings:

@@ -25,11 +25,8 @@ from .fig5 import EARLY, FIRST, numbered, told_apart
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
 
-DECAYS = {
-    "smoke": (0.1, 2.0),
-    "laptop": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0),
-    "paper": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0),
-}
+_MANY = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
+DECAYS = {"smoke": (0.1, 2.0), "laptop": _MANY, "paper": _MANY}
 INITS = {"smoke": (500, 600), "laptop": (500, 600, 700, 800), "paper": tuple(range(500, 2500, 100))}
 
 

@@ -1,8 +1,8 @@
 """Figure 2: synergy and redundancy of the hidden layer while a network with little weight decay groks.
 
 Clauw et al. 2024, section 5.1: feature learning, emergence, divergence, delayed emergence, decoupling. Each
-phase is a criterion on single runs, in raw bits without smoothing, under both rules of ties: with mean ranks,
-and with ties in the order of the samples, which lets zeros of rectified units look redundant.
+phase is a criterion on single runs, on running medians of three records, under two rules of ties: mean ranks,
+and the order of the samples, which lets zeros of rectified units look redundant.
 """
 
 import typing
@@ -10,11 +10,11 @@ import typing
 import numpy as np
 
 from ...ensemble import Sweep
-from .._study import Figure, Results, Scale
+from .._study import Results, Scale
 from ._course import at_least, at_most, claims, Course, Criterion, extreme, NULL, ratio
-from ._networks import DECAY, decays, LIMITS
+from ._networks import DECAY, decays
 from ._peak import LOW_NOTE, low_synergy
-from ._pictures import rows, story
+from ._pictures import story
 
 
 if typing.TYPE_CHECKING:
@@ -89,22 +89,20 @@ def _marker(run: Course) -> tuple[bool | None, float]:
     return (None, np.nan) if at is None else at_most(ratio(float(run.steps[at]), run.first(0.5)), 1.0)
 
 
-def _last(run: Course) -> np.ndarray:
-    return run.between(0.85 * run.steps[-1], np.inf)
+def _since_peak(run: Course, measure: np.ndarray) -> float:
+    """A measure in the last 15% of the run over that at the peak of synergy; NaN if the run ends too soon."""
+    at = _delayed_peak(run)
+    if at is None or run.steps[-1] < 1.2 * run.first(0.98):
+        return np.nan
+    return ratio(extreme(measure, run.between(0.85 * run.steps[-1], np.inf), np.median), measure[at])
 
 
 def _synergy_falls(run: Course) -> tuple[bool | None, float]:
-    at = _delayed_peak(run)
-    if at is None or run.steps[-1] < 1.2 * run.first(0.98):
-        return None, np.nan
-    return at_most(ratio(extreme(run.synergy, _last(run), np.median), run.synergy[at]), 0.8)
+    return at_most(_since_peak(run, run.synergy), 0.8)
 
 
 def _redundancy_rises(run: Course) -> tuple[bool | None, float]:
-    at = _delayed_peak(run)
-    if at is None or run.steps[-1] < 1.2 * run.first(0.98):
-        return None, np.nan
-    return at_least(ratio(extreme(run.redundancy, _last(run), np.median), run.redundancy[at]), 3)
+    return at_least(_since_peak(run, run.redundancy), 3)
 
 
 SECTION = "section 5.1, Figure 2"
@@ -195,25 +193,6 @@ CRITERIA = (
 CLAIMS = claims(CRITERIA, _selected)
 
 
-# --- the chart ------------------------------------------------------------------------------------
+# --- the figure -----------------------------------------------------------------------------------
 
-
-def chart(results: Results) -> typing.Any:
-    """Progress curves, bits with the phases of the first run, and the plane of both measures."""
-    return story(_selected(results))
-
-
-def table(results: Results) -> list[dict[str, typing.Any]]:
-    """Medians over initial values, and phases by change points."""
-    return rows(_selected(results))
-
-
-FIGURE = Figure(
-    "fig2",
-    "synergy and redundancy with weight decay 0.1",
-    sweeps,
-    CLAIMS,
-    chart,
-    table,
-    note=LIMITS,
-)
+FIGURE = story("fig2", "synergy and redundancy with weight decay 0.1", sweeps, CLAIMS, _selected)

@@ -10,11 +10,11 @@ import numpy as np
 
 from ...ensemble import Sweep
 from ...statistics import bootstrap, judge, Judgement
-from .._study import Claim, Figure, Results, Scale
-from ._course import claims, courses
-from ._networks import AVERAGE, DECAY, decays, LIMITS, ORDINAL
+from .._study import Claim, Results, Scale
+from ._course import claims, courses, under_both
+from ._networks import DECAY, decays
 from ._peak import criteria
-from ._pictures import rows, story
+from ._pictures import story
 
 
 if typing.TYPE_CHECKING:
@@ -56,35 +56,20 @@ def _larger(ties: str) -> Callable[[Results], Judgement]:
 
 CLAIMS = (
     *claims(criteria("section 5.2, Figure 3"), _selected),
-    *(
-        Claim(
-            "larger peak" + suffix,
-            sentence + "The peak of synergy is higher than with little weight decay.",
-            "section 5.2, Figure 3",
-            "larger",
-            _larger(ties),
-        )
-        for ties, suffix, sentence in (
-            (AVERAGE, "", ""),
-            (ORDINAL, ", ordinal", "With ties in the order of the samples: "),
-        )
+    *under_both(
+        lambda ties: [
+            Claim(
+                "larger peak",
+                "The peak of synergy is higher than with little weight decay.",
+                "section 5.2, Figure 3",
+                "larger",
+                _larger(ties),
+            )
+        ]
     ),
 )
 
 
-# --- the chart ------------------------------------------------------------------------------------
+# --- the figure -----------------------------------------------------------------------------------
 
-
-def chart(results: Results) -> typing.Any:
-    """Progress curves, bits with the phases of the first run, and the plane of both measures."""
-    return story(_selected(results))
-
-
-def table(results: Results) -> list[dict[str, typing.Any]]:
-    """Medians over initial values, and phases by change points."""
-    return rows(_selected(results))
-
-
-FIGURE = Figure(
-    "fig3", "synergy and redundancy with weight decay 2", sweeps, CLAIMS, chart, table, note=LIMITS
-)
+FIGURE = story("fig3", "synergy and redundancy with weight decay 2", sweeps, CLAIMS, _selected)

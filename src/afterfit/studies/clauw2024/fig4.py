@@ -8,11 +8,11 @@ import typing
 import numpy as np
 
 from ...ensemble import Sweep
-from .._study import Figure, Results, Scale
+from .._study import Results, Scale
 from ._course import claims, Course, Criterion, extreme
-from ._networks import LIMITS, scaled
+from ._networks import scaled
 from ._peak import criteria, LOW_NOTE, low_synergy
-from ._pictures import rows, story
+from ._pictures import story
 
 
 if typing.TYPE_CHECKING:
@@ -40,8 +40,8 @@ def _first_redundancy(run: Course) -> tuple[bool | None, float]:
     """How many steps after redundancy has fallen synergy is up; the paper has a fast fall, then a rise."""
     early = run.between(1, 20)  # later on redundancy returns
     highest = int(np.argmax(np.where(early, run.redundancy, -np.inf)))
-    low = (run.steps >= run.steps[highest]) & (run.redundancy <= 0.1 * run.redundancy[highest])
     after = run.steps >= run.steps[highest]
+    low = after & (run.redundancy <= 0.1 * run.redundancy[highest])
     high = after & (run.synergy >= 0.8 * extreme(run.synergy, run.between(20, np.inf)))
     if not low.any() or not high.any():
         return False, np.nan
@@ -73,25 +73,8 @@ CRITERIA = (
 CLAIMS = claims(CRITERIA, _selected)
 
 
-# --- the chart ------------------------------------------------------------------------------------
+# --- the figure -----------------------------------------------------------------------------------
 
-
-def chart(results: Results) -> typing.Any:
-    """Progress curves, bits with the phases of the first run, and the plane of both measures."""
-    return story(_selected(results))
-
-
-def table(results: Results) -> list[dict[str, typing.Any]]:
-    """Medians over initial values, and phases by change points."""
-    return rows(_selected(results))
-
-
-FIGURE = Figure(
-    "fig4",
-    "synergy and redundancy at constant norm, without weight decay",
-    sweeps,
-    CLAIMS,
-    chart,
-    table,
-    note=LIMITS,
+FIGURE = story(
+    "fig4", "synergy and redundancy at constant norm, without weight decay", sweeps, CLAIMS, _selected
 )

@@ -16,8 +16,8 @@ from ...ensemble import Sweep
 from ...statistics import judge, Judgement, separation
 from .._draw import COLOURS, panels
 from .._study import Claim, Figure, Results, Scale
-from ._course import Course, courses, extreme
-from ._networks import AVERAGE, DECAY, decays, INITS, LIMITS, ORDINAL, scaled, TIES
+from ._course import Course, courses, extreme, under_both
+from ._networks import DECAY, decays, INITS, LABELS, LIMITS, scaled, TIES
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -101,26 +101,24 @@ def _fitted(ties: str):
 
 
 def _claims(ties: str) -> tuple[Claim, ...]:
-    suffix, said = (", ordinal", "With ties in the order of the samples: ") if ties == ORDINAL else ("", "")
-    source = "section 6, Figure 5"
     return (
         Claim(
-            "early peak" + suffix,
-            said + "Synergy in steps 20 to 100 tells the networks of the figure that grok from the others.",
-            source,
+            "early peak",
+            "Synergy in steps 20 to 100 tells the networks of the figure that grok from the others.",
+            "section 6, Figure 5",
             "an early peak predicts grokking",
             _all(ties, EARLY, 0.95, extra=False),
         ),
         Claim(
-            "early peak, fitted" + suffix,
-            said + "It does so among networks that have fitted their training set by then.",
+            "early peak, fitted",
+            "It does so among networks that have fitted their training set by then.",
             "our check of section 6",
             "an early peak predicts grokking",
             _fitted(ties),
         ),
         Claim(
-            "first steps" + suffix,
-            said + "Synergy in the first 15 steps does so as well.",
+            "first steps",
+            "Synergy in the first 15 steps does so as well.",
             "our check of section 6",
             "an early peak predicts grokking",
             _all(ties, FIRST, 0.95, extra=False),
@@ -128,7 +126,7 @@ def _claims(ties: str) -> tuple[Claim, ...]:
     )
 
 
-CLAIMS = (*_claims(AVERAGE), *_claims(ORDINAL))
+CLAIMS = under_both(_claims)
 
 
 # --- the chart ------------------------------------------------------------------------------------
@@ -152,7 +150,7 @@ def chart(results: Results) -> typing.Any:
             ax.axvspan(*EARLY, color=COLOURS[5], alpha=0.08, linewidth=0)
             ax.set(xscale="log", xlabel="step", ylabel="synergy, bits")
             ax.set_ylim(-1, min(15, ax.get_ylim()[1]))
-            ax.set_title("ties: order of samples" if ties == ORDINAL else "ties: mean ranks")
+            ax.set_title(LABELS[ties])
             ax.legend(frameon=False, fontsize=6)
     return figure
 

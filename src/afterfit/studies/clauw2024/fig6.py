@@ -1,12 +1,9 @@
 """Figure 6: sub-networks of the most synergistic neurons, with little and with much weight decay."""
 
-import typing
-
 from ...ensemble import Sweep
-from .._study import Figure, Results, Scale
-from . import _subnetworks
+from .._study import Scale
 from ._networks import DECAY, decays, network
-from ._subnetworks import claims, further, Setting
+from ._subnetworks import claims, figure, Setting
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -27,11 +24,6 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     return {"decay": decays(scale, (WEAK, STRONG))}
 
 
-def then(results: Results) -> dict[str, Sweep]:
-    """The sub-networks, once it is known which neurons they have."""
-    return further(SETTINGS, results)
-
-
 # --- the claims -----------------------------------------------------------------------------------
 
 CLAIMS = (
@@ -40,19 +32,6 @@ CLAIMS = (
 )
 
 
-# --- the chart ------------------------------------------------------------------------------------
+# --- the figure -----------------------------------------------------------------------------------
 
-
-def chart(results: Results) -> typing.Any:
-    """Test accuracy of the whole network and of all sets."""
-    return _subnetworks.chart(SETTINGS, results)
-
-
-def table(results: Results) -> list[dict[str, typing.Any]]:
-    """Each set of neurons."""
-    return _subnetworks.table(SETTINGS, results)
-
-
-FIGURE = Figure(
-    "fig6", "sub-networks of synergistic neurons under weight decay", sweeps, CLAIMS, chart, table, then=then
-)
+FIGURE = figure("fig6", "sub-networks of synergistic neurons under weight decay", sweeps, SETTINGS, CLAIMS)

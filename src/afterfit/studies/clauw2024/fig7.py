@@ -1,12 +1,9 @@
 """Figure 7: sub-networks of the most synergistic neurons, without weight decay at constant norm."""
 
-import typing
-
 from ...ensemble import Sweep
-from .._study import Figure, Results, Scale
-from . import _subnetworks
+from .._study import Scale
 from ._networks import at_constant_norm, scaled
-from ._subnetworks import claims, further, Setting
+from ._subnetworks import claims, figure, Setting
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -28,29 +25,11 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     return {"alpha": scaled(scale, (ALPHA,))}
 
 
-def then(results: Results) -> dict[str, Sweep]:
-    """The sub-networks, once it is known which neurons they have."""
-    return further(SETTINGS, results)
-
-
 # --- the claims -----------------------------------------------------------------------------------
 
 CLAIMS = claims(SETTINGS[0], "section 7, Figure 7", "about as fast as the whole network", 0.5, 2.0)
 
 
-# --- the chart ------------------------------------------------------------------------------------
+# --- the figure -----------------------------------------------------------------------------------
 
-
-def chart(results: Results) -> typing.Any:
-    """Test accuracy of the whole network and of all sets."""
-    return _subnetworks.chart(SETTINGS, results)
-
-
-def table(results: Results) -> list[dict[str, typing.Any]]:
-    """Each set of neurons."""
-    return _subnetworks.table(SETTINGS, results)
-
-
-FIGURE = Figure(
-    "fig7", "sub-networks of synergistic neurons at constant norm", sweeps, CLAIMS, chart, table, then=then
-)
+FIGURE = figure("fig7", "sub-networks of synergistic neurons at constant norm", sweeps, SETTINGS, CLAIMS)
