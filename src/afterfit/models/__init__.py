@@ -12,11 +12,18 @@ from ._base import (
     trainable as trainable,
 )
 from ._committee import CommitteeMachine as CommitteeMachine, CommitteeModel as CommitteeModel
+from ._coordinate import (
+    CoordinateModel as CoordinateModel,
+    CoordinateNetwork as CoordinateNetwork,
+    Siren as Siren,
+    SirenModel as SirenModel,
+)
 from ._decoder import AdditionDecoder as AdditionDecoder, AdditionDecoderModel as AdditionDecoderModel
 from ._graph import GraphConvolution as GraphConvolution, GraphConvolutionModel as GraphConvolutionModel
 from ._lstm import LSTM as LSTM, LSTMLayer as LSTMLayer, LSTMModel as LSTMModel
 from ._mlp import MLP as MLP, MLPModel as MLPModel
 from ._named import named as named, named_activations as named_activations
+from ._radiance import RadianceField as RadianceField, RadianceModel as RadianceModel, render as render
 from ._transformer import (
     nanda_transformer as nanda_transformer,
     Transformer as Transformer,

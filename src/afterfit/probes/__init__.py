@@ -17,6 +17,7 @@ from ._curvature import (
     HessianTrace as HessianTrace,
     TopEigenvalue as TopEigenvalue,
 )
+from ._field import density_error as density_error, solution_error as solution_error
 from ._fourier import (
     ExcludedLoss as ExcludedLoss,
     fourier_power as fourier_power,

@@ -159,7 +159,8 @@ def _first(
     """Inputs, targets in columns, and which count, of the first examples of a split."""
     examples = moment.examples(split)
     inputs, targets, valid = jax.tree.map(lambda leaf: leaf[:points], tuple(examples))
-    columns = _columns(targets, moment.data.outputs, jax.tree.leaves(moment.parameters)[0].dtype)
+    wanted = moment.objective.wanted(targets)
+    columns = _columns(wanted, moment.data.outputs, jax.tree.leaves(moment.parameters)[0].dtype)
     return inputs, columns * valid[:, None], valid
 
 

@@ -86,6 +86,10 @@ class AbstractObjective(abc.ABC):
         `predict` is differentiable in its inputs, so a loss may contain derivatives of the network.
         """
 
+    def wanted(self, targets: PyTree) -> Array:
+        """What outputs are compared with, "batch ...", of targets: for probes. By default all of them."""
+        return targets
+
 
 class AbstractTask(abc.ABC):
     """A finite problem: train and test arrays, a loss, what counts as correct.
