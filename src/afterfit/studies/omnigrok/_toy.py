@@ -15,8 +15,8 @@ from jaxtyping import Float
 from ... import models, tasks, training
 from ...ensemble import Sweep
 from ...landscape import Plane, spheres
+from .._maps import ALPHA, minima
 from .._study import Results, Scale
-from ._maps import ALPHA, minima
 
 
 MESSINESS = "model.messiness"

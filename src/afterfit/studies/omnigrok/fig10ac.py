@@ -16,9 +16,9 @@ from ...statistics import Judgement
 from ...training import Sustained
 from .._draw import COLOURS, panels, short_log_axis
 from .._judging import agreed
+from .._laws import DECAY, draw_times, Times, times
 from .._study import Claim, Figure, Results, Scale
 from ._arithmetic import arithmetic
-from ._laws import DECAY, draw_times, Times, times
 from ._recipe import spread
 
 

@@ -15,9 +15,9 @@ from ...ensemble import Sweep, sweep
 from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed
+from .._laws import DECAY, draw_times, Times, times
 from .._study import Claim, Figure, Results, Scale
 from ._images import grokked, LARGE_NORM
-from ._laws import DECAY, draw_times, Times, times
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

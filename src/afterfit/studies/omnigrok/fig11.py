@@ -12,10 +12,10 @@ from ...ensemble import Sweep
 from ...landscape import spheres, u_shape, zone_width
 from ...statistics import bootstrap, judge, Judgement
 from ...tasks import CrossEntropy
+from .._maps import ALPHA, by_seed, cells, minima
 from .._study import Claim, Figure, Results, Scale
 from . import fig3abc
 from ._images import constrained
-from ._maps import ALPHA, by_seed, cells, minima
 from ._recipe import spread
 
 

@@ -16,9 +16,9 @@ from ...statistics import grokking_time, Judgement
 from ...tasks import CrossEntropy
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, by_median, middle
+from .._laws import DECAY
 from .._study import Claim, Figure, Results, Scale
 from ._images import grokked, images
-from ._laws import DECAY
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -14,8 +14,8 @@ from ...ensemble import Sweep
 from ...landscape import spheres
 from ...statistics import Judgement
 from .._draw import panels
+from .._maps import ALPHA, at, by_seed, cells, draw_row, minima
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, at, by_seed, cells, draw_row, minima
 from ._recipe import spread, teacher_student
 
 

@@ -20,8 +20,8 @@ from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from ...training import Parametrisation, Sustained
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
+from .._laws import DECAY, draw_times, Times, times
 from .._study import Claim, Figure, Results, Scale
-from ._laws import DECAY, draw_times, Times, times
 from ._recipe import teacher_student
 
 

@@ -18,9 +18,9 @@ from ...landscape import critical_size, mismatch, spheres, u_shape
 from ...statistics import judge, Judgement
 from .._draw import panels
 from .._judging import agreed, by_median
+from .._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, falls_to_an_l, minima
 from .._study import Claim, Figure, Results, Scale
 from ._images import constrained
-from ._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, falls_to_an_l, minima
 from ._recipe import spread
 
 

@@ -17,8 +17,8 @@ from ...landscape import spheres
 from ...statistics import bootstrap, judge, Judgement, spearman
 from ...tasks import Reviews
 from .._draw import panels
+from .._maps import ALPHA, at, cells, draw_map, draw_row, minima
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, at, cells, draw_map, draw_row, minima
 from ._recipe import spread
 from ._reviews import LENGTH, recurrent
 

@@ -18,8 +18,8 @@ from ...tasks import Reviews
 from ...training import Every
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA
 from ._reviews import LENGTH, recurrent
 
 

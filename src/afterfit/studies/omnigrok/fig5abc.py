@@ -18,8 +18,8 @@ from ...landscape import spheres
 from ...statistics import bootstrap, judge, Judgement
 from ...tasks import QM9
 from .._draw import panels, short_log_axis
+from .._maps import ALPHA, ALPHA_LABEL, by_seed, cells, draw_row, edges, falls_to_an_l, minima
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, ALPHA_LABEL, by_seed, cells, draw_row, edges, falls_to_an_l, minima
 from ._molecules import molecular
 from ._recipe import spread
 

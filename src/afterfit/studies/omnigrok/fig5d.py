@@ -20,8 +20,8 @@ from ...statistics import Judgement
 from ...tasks import QM9
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA
 from ._molecules import molecular
 
 

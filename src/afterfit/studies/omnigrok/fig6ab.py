@@ -20,8 +20,8 @@ from ...landscape import boundary
 from ...statistics import bootstrap, judge, Judgement, spearman, Verdict
 from .._draw import COLOURS, panels
 from .._judging import middle
+from .._maps import ALPHA, cells, draw_map, minima
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, cells, draw_map, minima
 from ._toy import LABELLED, landscapes, MESSINESS, SHOWN, SIZE, surface
 
 

@@ -23,8 +23,8 @@ from ...landscape import boundary_time, count_maxima, flow, Path, predicted_time
 from ...statistics import judge, Judgement, Verdict
 from .._draw import COLOURS, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA
 from ._toy import complete, FLOOR, LABELLED, landscapes, plane, SHOWN, surface
 from .fig6ab import edge
 from .fig6de import angle, star

@@ -17,8 +17,8 @@ from ...statistics import bootstrap, judge, Judgement
 from ...training import Adam, AdamW, Separate
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA, minima
 from .._study import Claim, Figure, Results, Scale
-from ._maps import ALPHA, minima
 from ._toy import complete, LABELLED, landscapes, MESSINESS, plane, SIZE, SIZES, toy
 from .fig6ab import edge
 

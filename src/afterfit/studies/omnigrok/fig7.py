@@ -20,9 +20,9 @@ from ...statistics import bootstrap, judge, Judgement
 from ...tasks import LinearRepresentation, MeanSquaredError
 from .._draw import COLOURS, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA, cells, draw_map, minima
 from .._study import Claim, Figure, Results, Scale
 from ._images import constrained, images
-from ._maps import ALPHA, cells, draw_map, minima
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -17,9 +17,9 @@ from ...landscape import spheres
 from ...models import nanda_transformer
 from ...statistics import bootstrap, judge, Judgement
 from .._draw import panels
+from .._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, minima
 from .._study import Claim, Figure, Results, Scale
 from ._arithmetic import arithmetic
-from ._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, minima
 
 
 if typing.TYPE_CHECKING:

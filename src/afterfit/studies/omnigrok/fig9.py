@@ -20,9 +20,9 @@ from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from ...training import Sustained
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
+from .._maps import ALPHA, ALPHA_LABEL
 from .._study import Claim, Figure, Results, Scale
 from ._arithmetic import arithmetic
-from ._maps import ALPHA, ALPHA_LABEL
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

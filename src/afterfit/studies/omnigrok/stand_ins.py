@@ -16,9 +16,9 @@ from ...landscape import spheres
 from ...statistics import bootstrap, judge, Judgement
 from ...tasks import Digits, GeneratedMolecules, GeneratedReviews
 from .._draw import panels
+from .._maps import ALPHA, cells, draw_row, minima
 from .._study import Claim, Figure, Results, Scale
 from ._images import network
-from ._maps import ALPHA, cells, draw_row, minima
 from ._molecules import molecular
 from ._reviews import LENGTH, recurrent
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray
 
+from afterfit.studies import _laws
 from afterfit.studies._draw import panels
-from afterfit.studies.omnigrok import _laws
-from afterfit.studies.omnigrok._laws import DECAY, draw_times, Times
+from afterfit.studies._laws import DECAY, draw_times, Times
 
 
 def _times(exponent, *, decays=(0.03, 0.05, 0.1, 0.17, 0.3, 0.55, 1.0), seeds=5, noise=0.1, budget=math.inf):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from ...landscape import l_shape, reduced
-from ...statistics import Judgement
-from .._draw import COLOURS, short_log_axis, with_band
-from .._judging import agreed
-from .._study import Results
+from ..landscape import l_shape, reduced
+from ..statistics import Judgement
+from ._draw import COLOURS, short_log_axis, with_band
+from ._judging import agreed
+from ._study import Results
 
 
 if typing.TYPE_CHECKING:

@@ -12,8 +12,8 @@ import typing
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ...statistics import bootstrap, censored_fit, grokking_time, judge, Judgement
-from .._draw import COLOURS
+from ..statistics import bootstrap, censored_fit, grokking_time, judge, Judgement
+from ._draw import COLOURS
 
 
 if typing.TYPE_CHECKING:

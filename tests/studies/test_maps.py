@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import xarray
 
+from afterfit.studies import _maps
 from afterfit.studies._draw import panels
 from afterfit.studies._judging import agreed, by_median, middle
-from afterfit.studies.omnigrok import _maps, fig2a, fig3abc
-from afterfit.studies.omnigrok._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, falls_to_an_l
+from afterfit.studies._maps import ALPHA, at, by_seed, cells, draw_map, draw_row, falls_to_an_l
+from afterfit.studies.omnigrok import fig2a, fig3abc
 
-from ..planted import on_spheres, planted, sweeps_of
+from .planted import on_spheres, planted, sweeps_of
 
 
 def _landscape(values, measures=("train_loss", "test_loss")):
