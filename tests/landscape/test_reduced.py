@@ -172,6 +172,19 @@ def test_a_diverged_run_has_not_converged():
     assert "outcome" not in found
 
 
+def test_further_measures_are_taken_at_the_best_record():
+    losses = np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0]])
+    data = xarray.Dataset(
+        {name: (("seed", "step"), losses) for name in ("train_loss", "test_loss")}
+        | {name: (("seed", "step"), 1 / (1 + losses)) for name in ("train_accuracy", "test_accuracy")}
+        | {"distance": (("seed", "step"), np.array([[7.0, 8.0, 9.0], [4.0, 5.0, 6.0]]))},
+        coords={"step": [0, 5, 9], "seed": [0, 1]},
+    )
+    np.testing.assert_array_equal(reduced(data, measures=["distance"])["distance"], [8.0, 6.0])
+    with pytest.raises(ValueError, match="got none of angle"):
+        reduced(data, measures=["angle"])
+
+
 def test_records_are_asked_for():
     with pytest.raises(ValueError, match="`data` must be the records of a sweep, got none of test_loss"):
         reduced(planted(np.ones((1, 5))).drop_vars("test_loss"))

@@ -97,7 +97,9 @@ def _without_decay(optimiser: AbstractOptimiser) -> AbstractOptimiser:
     return dataclasses.replace(part, **changes)
 
 
-def reduced(data: "xarray.Dataset", *, tolerance: float = 1e-5) -> "xarray.Dataset":
+def reduced(
+    data: "xarray.Dataset", *, tolerance: float = 1e-5, measures: Sequence[str] = ()
+) -> "xarray.Dataset":
     """From the records of runs on spheres to values at their training minima.
 
     The best record of a run is the first one with its least training loss; a record counts while its
@@ -107,6 +109,7 @@ def reduced(data: "xarray.Dataset", *, tolerance: float = 1e-5) -> "xarray.Datas
 
     - `data`: what `spheres(...).run()` returns.
     - `tolerance`: a training loss at or below it has converged, whatever it does next.
+    - `measures`: further ones, each a number a record, whose values at the best record are wanted.
 
     **Returns:** variables over the axes of `data`, their coordinates kept, the step gone:
 
@@ -126,7 +129,7 @@ def reduced(data: "xarray.Dataset", *, tolerance: float = 1e-5) -> "xarray.Datas
 
     Liu et al. 2023, sections 2 and 3 (their code takes the last or the best-of-each, by task).
     """
-    missing = [name for name in (*_SOURCES, "step") if name not in data]
+    missing = [name for name in (*_SOURCES, *measures, "step") if name not in data]
     if missing:
         raise ValueError(f"`data` must be the records of a sweep, got none of {', '.join(missing)}.")
     import xarray
@@ -157,6 +160,7 @@ def reduced(data: "xarray.Dataset", *, tolerance: float = 1e-5) -> "xarray.Datas
             ("_best", np.fmin.reduce(np.where(usable, curve, np.nan), axis=-1)),
         )
     }
+    found |= {name: np.where(empty, np.nan, _at(_table(data[name], axes), best)) for name in measures}
     found["best_step"] = np.where(empty, np.nan, steps[best])
     settled = _settled(least, steps, last) & ~diverged
     found["converged"] = ~empty & ((least[..., -1] <= tolerance) | settled)

@@ -26,9 +26,11 @@ ALPHA = "parametrisation.init_scale"
 ALPHA_LABEL = r"weight norm $\alpha = w / w_0$"
 
 
-def minima(results: Results, name: str = "landscape", alpha: str = ALPHA) -> "xarray.Dataset":
+def minima(
+    results: Results, name: str = "landscape", alpha: str = ALPHA, measures: Sequence[str] = ()
+) -> "xarray.Dataset":
     """Minima of the training loss on spheres, and what was measured there; `alpha` first, `seed` last."""
-    found = reduced(results[name])
+    found = reduced(results[name], measures=measures)
     return found.transpose(alpha, ..., "seed")
 
 

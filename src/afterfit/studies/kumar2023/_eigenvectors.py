@@ -13,10 +13,10 @@ from ...training import Experiment
 from .._draw import COLOURS, curves
 from .._judging import middle
 from .._study import Scale
+from .._trends import log_values
 from ._losses import remainder
 from ._recipe import machine
 from ._scales import sound
-from ._trends import log_values
 
 
 if typing.TYPE_CHECKING:

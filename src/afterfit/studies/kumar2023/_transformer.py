@@ -18,7 +18,7 @@ import numpy as np
 from ... import models, tasks, training
 from ...statistics import crossing_time
 from .._study import Scale
-from ._trends import Delays
+from .._trends import Delays
 
 
 if typing.TYPE_CHECKING:

@@ -15,8 +15,8 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import Delays, log_values, rows
 from ._transformer import LEVEL, loss_delays, SEEDS, setting, transformer
-from ._trends import Delays, log_values, rows
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

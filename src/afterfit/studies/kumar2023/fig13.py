@@ -25,10 +25,10 @@ from ...statistics import crossing_time, Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, by_median, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import log_values
 from ._losses import grokked, loss_times, remainder, rise, TOTAL
 from ._recipe import machine
 from ._scales import SEEDS, sound
-from ._trends import log_values
 
 
 if typing.TYPE_CHECKING:

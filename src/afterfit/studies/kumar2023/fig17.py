@@ -16,8 +16,8 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import accuracy_delays, Delays, draw_delays
 from ._student import grokked, shares, THRESHOLDS
-from ._trends import accuracy_delays, Delays, draw_delays
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

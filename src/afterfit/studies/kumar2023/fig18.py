@@ -14,9 +14,9 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import log_values
 from ._losses import rise
 from ._student import grokked
-from ._trends import log_values
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -17,8 +17,8 @@ from ...training import Sustained
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import accuracy_delays, Delays, draw_delays, rises, rows
 from ._modular import ALPHA, alphas, grokked, modular, output_scale, SEEDS
-from ._trends import accuracy_delays, Delays, draw_delays, rises, rows
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

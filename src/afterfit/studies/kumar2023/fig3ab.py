@@ -21,10 +21,10 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels, with_seeds
 from .._judging import agreed, by_median, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import log_values
 from ._losses import loss_times, remainder, rise, TOTAL
 from ._recipe import ALPHA, EPSILON
 from ._scales import alphas, delays, lazy_limit, SEEDS, SHARE, sound, square, trends
-from ._trends import log_values
 
 
 if typing.TYPE_CHECKING:

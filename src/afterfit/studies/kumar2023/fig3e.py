@@ -24,10 +24,10 @@ from ...training import LogSpaced, Sustained
 from .._draw import COLOURS, panels, short_log_axis
 from .._judging import agreed, by_median, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import log_values
 from ._losses import TOTAL
 from ._recipe import ALPHA, EPSILON, machine
 from ._scales import SEEDS, SHARE, sound
-from ._trends import log_values
 
 
 if typing.TYPE_CHECKING:

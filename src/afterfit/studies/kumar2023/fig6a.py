@@ -27,7 +27,7 @@ from ...statistics import crossing_time, Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
-from ._trends import Delays, draw_delays, rises, rows
+from .._trends import Delays, draw_delays, rises, rows
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -18,8 +18,8 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import Delays, draw_delays, log_values, rises, rows
 from ._transformer import Held, LEVEL, loss_delays, RATE, SEEDS, setting, transformer
-from ._trends import Delays, draw_delays, log_values, rises, rows
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

@@ -23,10 +23,10 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, by_median, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import log_values
 from ._losses import remainder, TOTAL
 from ._recipe import ALPHA, EPSILON
 from ._scales import ALPHAS, alphas, SEEDS, sound, square, trends
-from ._trends import log_values
 
 
 if typing.TYPE_CHECKING:

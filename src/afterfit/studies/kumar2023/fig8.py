@@ -19,8 +19,8 @@ from ...statistics import Judgement
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
+from .._trends import accuracy_delays, Delays, draw_delays, rises, rows
 from ._student import SEEDS, shares, student
-from ._trends import accuracy_delays, Delays, draw_delays, rises, rows
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------

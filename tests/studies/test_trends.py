@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray
 
-from afterfit.studies.kumar2023 import _trends
-from afterfit.studies.kumar2023._trends import Delays
+from afterfit.studies import _trends
+from afterfit.studies._trends import Delays
 
 
 ALPHAS = np.array([0.5, 1.0, 2.0, 4.0])

@@ -10,9 +10,9 @@ import typing
 import numpy as np
 from jaxtyping import Float
 
-from ...statistics import grokking_time, Judgement, spearman
-from .._draw import COLOURS
-from .._judging import agreed, middle
+from ..statistics import grokking_time, Judgement, spearman
+from ._draw import COLOURS
+from ._judging import agreed, middle
 
 
 if typing.TYPE_CHECKING:
