@@ -7,7 +7,7 @@ from ..training import nearest
 from ._study import Figure, Study
 
 
-_STUDIES = ("power2022", "omnigrok", "kumar2023", "clauw2024")
+_STUDIES = ("power2022", "omnigrok", "kumar2023", "clauw2024", "fields")
 
 
 def studies() -> dict[str, Study]:
