@@ -59,7 +59,9 @@ def told(found: Delays, **where: typing.Any) -> list[dict[str, typing.Any]]:
 
 def by_seed(found: Delays, answer: Answer, note: str) -> Judgement:
     """A statement on one place, put to all seeds; the value is the median of how many times later."""
-    answers = [answer(*pair) for pair in zip(found.fit[:, 0], found.late[:, 0], strict=True)]
+    # Plain numbers: a comparison of NumPy's is no `True`.
+    pairs = zip(found.fit[:, 0].tolist(), found.late[:, 0].tolist(), strict=True)
+    answers = [answer(*pair) for pair in pairs]
     never = int(np.isinf(found.late[:, 0]).sum())
     counted = f"{never} did not solve it in their steps" if never else ""
     note = "; ".join(filter(None, (note, counted)))
