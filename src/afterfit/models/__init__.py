@@ -23,6 +23,7 @@ from ._graph import GraphConvolution as GraphConvolution, GraphConvolutionModel 
 from ._lstm import LSTM as LSTM, LSTMLayer as LSTMLayer, LSTMModel as LSTMModel
 from ._mlp import MLP as MLP, MLPModel as MLPModel
 from ._named import named as named, named_activations as named_activations
+from ._padded import Padded as Padded, PaddedModel as PaddedModel
 from ._radiance import RadianceField as RadianceField, RadianceModel as RadianceModel, render as render
 from ._transformer import (
     nanda_transformer as nanda_transformer,

@@ -40,4 +40,4 @@ from ._reviews import (
 )
 from ._signals import CosineImage as CosineImage, DigitImage as DigitImage
 from ._table import TableTask as TableTask
-from ._teacher import TeacherStudent as TeacherStudent
+from ._teacher import Signs as Signs, TeacherStudent as TeacherStudent

@@ -2,14 +2,30 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
+from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError, Predict, Scores
 from ._equations import check_whole
 
 
 _ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Signs(AbstractObjective):
+    """Only the sign of a real target counts: logistic loss in nats, `ln(1 + exp(-y sign))` over outputs y.
+
+    Correct where all outputs have the signs of their targets; an output of 0 has none.
+    """
+
+    def score(
+        self, predict: Predict, inputs: Float[Array, "batch ..."], targets: Float[Array, "batch outputs"]
+    ) -> Scores:
+        margin = jnp.sign(targets) * predict(inputs)
+        return Scores(jnp.mean(jax.nn.softplus(-margin), axis=-1), jnp.all(margin > 0, axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
