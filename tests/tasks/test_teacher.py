@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 
 import afterfit as af
-from afterfit.tasks import TeacherStudent
+from afterfit.tasks import Signs, TeacherStudent
 
 
 def test_a_teacher_without_hidden_layers_is_an_affine_map():
@@ -62,3 +62,13 @@ def test_an_answer_is_correct_where_its_mean_square_error_is_small():
 def test_bad_fields(changes, message):
     with pytest.raises(ValueError, match=message):
         TeacherStudent(**changes)
+
+
+def test_signs_are_scored_by_logistic_loss():
+    """Against logaddexp in NumPy; an output of 0 has no sign, and all outputs count."""
+    outputs = np.array([[2.0, -1.0], [0.5, 3.0], [0.0, 1.0]], np.float32)
+    targets = np.array([[0.1, -7.0], [-2.0, 5.0], [1.0, 1.0]], np.float32)
+    scores = Signs().score(lambda _: jnp.asarray(outputs), jnp.zeros((3, 1)), jnp.asarray(targets))
+    expected = np.logaddexp(0, -np.sign(targets) * outputs).mean(axis=1)
+    np.testing.assert_allclose(scores.loss, expected, rtol=1e-6)
+    assert scores.correct.tolist() == [True, False, False]

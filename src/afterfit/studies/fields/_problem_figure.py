@@ -200,8 +200,9 @@ def _chart(problem: Problem, results: Results) -> typing.Any:
     )
     axes[0, 1].set_ylim(bottom=1e-6)
     axes[0, 1].legend(frameon=False, fontsize=7)
-    draw_times(axes[0, 2], times(problem, results["decay"]), label="solved", colour=COLOURS[2], fit=False)
-    draw_times(axes[0, 2], times(problem, results["decay"]).within(0, 0.3), label="", colour=COLOURS[2])
+    found = times(problem, results["decay"])
+    draw_times(axes[0, 2], found, label="solved", colour=COLOURS[2], fit=False)
+    draw_times(axes[0, 2], found.within(0, 0.3), label="up to 0.3", colour=COLOURS[2])
     axes[0, 2].set(title=f"time to {problem.solved:g}")
     axes[0, 2].legend(frameon=False, fontsize=7)
     return figure

@@ -79,6 +79,7 @@ POISSON = Problem(
     radii=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0),
     large=8.0,
     decays=(0.0, 0.03, 0.05, 0.1, 0.17, 0.3, 1.0),
+    seeds=10,
     **typing.cast(typing.Any, _ERROR),
 )
 HEAT = Problem(

@@ -1,4 +1,4 @@
-"""What figures of volumes share: teachers that answer with signs, students of several widths, shares that fit.
+"""What figures of volumes share: teachers that answer with signs, students, shares that fit.
 
 Axes of this module
     seed    teachers, each with examples of its own

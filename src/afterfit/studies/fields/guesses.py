@@ -21,7 +21,7 @@ from .._draw import COLOURS, panels
 from .._judging import agreed, middle
 from .._maps import ALPHA, ALPHA_LABEL
 from .._study import Claim, Figure, Results, Scale
-from ._volumes import at_norm, mean_over_teachers, QUESTION, Shares, shares, student, teachers, widths
+from ._volumes import at_norm, FEWEST, mean_over_teachers, QUESTION, Shares, shares, student, teachers, widths
 
 
 # --- the experiment and its axes at each scale ----------------------------------------------------
@@ -68,9 +68,18 @@ def good_share_grows(results: Results) -> Judgement:
         trend(row.good[kept], row.fits[kept], np.log2([int(names[index]) for index in kept]))
         for row in _by_teacher(found)
     ]
-    told = ", ".join(f"{z:+.1f}" for z, _ in tests)
+    told = ", ".join(f"{test.z:+.1f}" for test in tests)
     note = f"criterion 0.05; Cochran-Armitage z of each teacher over log2 width: {told}"
     return mean_over_teachers(gain, least=0.05, note=note, runs=found.fits.size)
+
+
+def accuracy_grows(results: Results) -> Judgement:
+    """The same of the mean test accuracy of what fits, on which every fitting network has a say."""
+    data = at_norm(results["guesses"], 1.0)
+    mean = data["random_networks/test_accuracy"].isel(step=0).transpose("seed", "width")
+    mean = mean.where(over_widths(results).fits >= FEWEST)
+    gain = (mean.sel(width=WIDE) - mean.sel(width=NARROW)).values.astype(float)
+    return mean_over_teachers(gain, least=0.01, note="criterion 0.01", runs=mean.size)
 
 
 def fitting_share_grows(results: Results) -> Judgement:
@@ -111,6 +120,13 @@ CLAIMS = (
         QUESTION,
         "by at least 0.05",
         good_share_grows,
+    ),
+    Claim(
+        "what fits is more accurate",
+        "The mean test accuracy of networks that fit is higher at width 128 than at width 4.",
+        QUESTION,
+        "by at least 0.01",
+        accuracy_grows,
     ),
     Claim(
         "the fitting share grows",
