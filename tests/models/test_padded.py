@@ -16,7 +16,8 @@ SIZES = Sizes(jax.ShapeDtypeStruct((3,), np.float32), 2)
 
 def test_a_padded_model_is_the_model_it_pads():
     plain = MLP((50,), activation="tanh")
-    model, alone = (one.build(SIZES, key=jax.random.key(4)) for one in (Padded(plain, ratio=3), plain))
+    model = Padded(plain, ratio=3).build(SIZES, key=jax.random.key(4))
+    alone = plain.build(SIZES, key=jax.random.key(4))
     inputs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32))
     np.testing.assert_array_equal(call_batch(model, inputs), call_batch(alone, inputs))
     np.testing.assert_allclose(jax.vmap(model)(inputs), call_batch(alone, inputs), atol=1e-6)

@@ -66,7 +66,7 @@ def planted(
 
 def _run(plan: Sweep, name: str, steps: np.ndarray, measures: Measures) -> RunRecords:
     values = {
-        measure: np.broadcast_to(np.asarray(value, np.float32), steps.shape)
+        measure: np.broadcast_to(np.asarray(value, np.float32), (*steps.shape, *np.shape(value)[1:]))
         for measure, value in (_CONSTANT | measures).items()
     }
     stop, end = plan.experiment.stop, None

@@ -6,7 +6,7 @@ of volume grows. No paper answers; these experiments do. Criteria were fixed bef
 """
 
 from .._study import Study
-from . import bandwidth, controls, laziness, problems, sizes
+from . import bandwidth, controls, guesses, laziness, problems, sizes, tempered
 
 
 STUDY = Study(
@@ -19,5 +19,7 @@ STUDY = Study(
         controls.FIGURE,
         bandwidth.FIGURE,
         laziness.FIGURE,
+        guesses.FIGURE,
+        tempered.FIGURE,
     ),
 )

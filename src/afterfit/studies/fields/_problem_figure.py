@@ -13,7 +13,7 @@ import numpy as np
 from ...ensemble import Sweep, sweep
 from ...landscape import spheres, u_shape
 from ...statistics import bootstrap, judge, Judgement
-from .._draw import COLOURS, curves, panels, with_band
+from .._draw import COLOURS, curves, panels, short_log_axis, with_band
 from .._judging import by_median
 from .._laws import draw_times
 from .._maps import ALPHA, ALPHA_LABEL, by_seed, cells, falls_to_an_l, minima
@@ -218,6 +218,7 @@ def _draw_landscape(ax: typing.Any, problem: Problem, results: Results) -> None:
         low, half, high = values.min("seed"), values.median("seed"), values.max("seed")
         with_band(ax, found[ALPHA].values, low.values, half.values, high.values, colour=colour, label=label)
     ax.set(xscale="log", yscale="log", xlabel=ALPHA_LABEL, title="minima on spheres")
+    short_log_axis(ax.xaxis)
     ax.legend(frameon=False, fontsize=7)
 
 

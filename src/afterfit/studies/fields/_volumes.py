@@ -8,6 +8,7 @@ Axes of this module
 import dataclasses
 import math
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -40,7 +41,7 @@ def student(width: int, examples: int = 8) -> training.Experiment:
     )
 
 
-def widths(values: typing.Sequence[int]) -> dict[str, dict[str, typing.Any]]:
+def widths(values: Sequence[int]) -> dict[str, dict[str, typing.Any]]:
     """An axis of widths."""
     return {str(width): {"model.hidden": (width,)} for width in values}
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...ensemble import Sweep, sweep
 from ...landscape import spheres, zone_width
 from ...statistics import combined, Judgement, spearman
-from .._draw import COLOURS, panels
+from .._draw import COLOURS, panels, short_log_axis
 from .._judging import agreed, middle
 from .._maps import ALPHA, ALPHA_LABEL, cells, minima
 from .._study import Claim, Figure, Results, Scale
@@ -143,6 +143,7 @@ def chart(results: Results) -> typing.Any:
             found[ALPHA], found.sel({SIGMA: sigma}), "o-", color=colour, label=rf"$\sigma$ = {sigma:g}", ms=3
         )
     axes[0, 0].set(xscale="log", yscale="log", xlabel=ALPHA_LABEL, title="test loss on spheres")
+    short_log_axis(axes[0, 0].xaxis)
     axes[0, 0].legend(frameon=False, fontsize=7)
     norms, decays = results["map"][ALPHA].values, results["map"][DECAY].values
     for ax, sigma in zip(axes[0, 1:], sigmas, strict=True):

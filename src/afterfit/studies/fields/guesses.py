@@ -65,8 +65,8 @@ def good_share_grows(results: Results) -> Judgement:
     gain = found.goodness[:, names.index(WIDE)] - found.goodness[:, names.index(NARROW)]
     kept = [index for index, name in enumerate(names) if int(name) >= int(NARROW)]
     tests = [
-        trend(row.good[kept], row.fits[kept], np.log2([int(names[index]) for index in kept]))
-        for row in _by_teacher(found)
+        trend(good[kept], fits[kept], np.log2([int(names[index]) for index in kept]))
+        for good, fits in zip(found.good, found.fits, strict=True)
     ]
     told = ", ".join(f"{test.z:+.1f}" for test in tests)
     note = f"criterion 0.05; Cochran-Armitage z of each teacher over log2 width: {told}"
@@ -105,10 +105,6 @@ def padding_moves(results: Results, which: typing.Literal["goodness", "fitting"]
     found = getattr(shares(results["padded"], "padding"), which)
     moved = np.abs(found - found[:, :1]).max(axis=1)
     return mean_over_teachers(moved, most=0.02, note="criterion 0.02", runs=found.size)
-
-
-def _by_teacher(found: Shares) -> list[Shares]:
-    return [Shares(*rows) for rows in zip(found.samples, found.fits, found.good, strict=True)]
 
 
 # --- the claims -----------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     smoke = scale == "smoke"
     probes = (
         RandomNetworks(2000 if smoke else 1_000_000),
-        TemperedVolume(**({"chains": 2, "moves": 4, "burn_in": 2} if smoke else {})),
+        TemperedVolume(chains=2, moves=4, burn_in=2) if smoke else TemperedVolume(moves=400),
     )
     axes = {"width": widths(WIDTHS[scale]), "seed": teachers(scale)[:3]}
     return {
