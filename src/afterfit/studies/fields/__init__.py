@@ -6,7 +6,7 @@ of volume grows. No paper answers; these experiments do. Criteria were fixed bef
 """
 
 from .._study import Study
-from . import bandwidth, controls, guesses, laziness, problems, sizes, tempered
+from . import bandwidth, controls, guesses, laziness, problems, restarts, sizes, tempered
 
 
 STUDY = Study(
@@ -20,6 +20,7 @@ STUDY = Study(
         bandwidth.FIGURE,
         laziness.FIGURE,
         guesses.FIGURE,
+        restarts.FIGURE,
         tempered.FIGURE,
     ),
 )
