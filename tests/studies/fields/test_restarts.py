@@ -88,10 +88,10 @@ def test_volume_goes_with_goodness(sign, verdict):
 def test_minima_are_compared_by_weights_and_by_function(tmp_path):
     results = run_figure(FIGURE, "smoke", store=tmp_path / "store", display=silent)
     rows = {(row["width"], row[ALPHA]): row for row in restarts.clusters(results)}
-    assert len(rows) == 2 * 3
+    assert len(rows) == 2 * 4
     # Two starts of a small network at its standard norm: nearly orthogonal, and two functions or one.
     for row in rows.values():
         assert 0.2 < row["pairwise_angle"] < math.pi / 2 + 0.6
         assert row["functions"] in (1, 2) and row["pairwise_difference"] >= 0
         assert (row["functions"] == 1) == (row["pairwise_difference"] < 0.1)
-    assert len(restarts.table(results)) == 2 * 3
+    assert len(restarts.table(results)) == 2 * 4

@@ -49,7 +49,7 @@ def sweeps(scale: Scale) -> dict[str, Sweep]:
     axis = {
         str(width): {"model": models.MLP(hidden=(width, width), activation="tanh")} for width in WIDTHS[scale]
     }
-    norms = NORMS[::3] if scale == "smoke" else NORMS
+    norms = NORMS[::2] if scale == "smoke" else NORMS
     return {"restarts": spheres(base, norms, {"width": axis, "seeds.init": range(STARTS[scale])})}
 
 
