@@ -44,7 +44,7 @@ class Problem:
     solved: float
     radii: tuple[float, ...]
     large: float
-    decays: tuple[float, ...] = (0.0, 0.03, 0.1, 0.3, 1.0)
+    decays: tuple[float, ...] = (0.0, 0.03, 0.05, 0.1, 0.17, 0.3, 1.0)
     late: float = 0.1
     rate: float = 1e-3
     steps: tuple[int, int] = (6_000, 40_000)
@@ -78,7 +78,6 @@ POISSON = Problem(
     fitted=1e-3,
     radii=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0),
     large=8.0,
-    decays=(0.0, 0.03, 0.05, 0.1, 0.17, 0.3, 1.0),
     seeds=10,
     **typing.cast(typing.Any, _ERROR),
 )
@@ -139,7 +138,6 @@ FLATLAND = Problem(
     solved=2e-3,
     radii=(0.5, 1.0, 2.0, 3.0, 5.0),
     large=5.0,
-    decays=(0.0, 0.1, 0.3, 1.0),
     steps=(2_000, 12_000),
     delay=3.0,
     seeds=3,
