@@ -11,7 +11,7 @@ import jax
 
 from ..store import RunRecords, Store, StoreError
 from ..training import State
-from ._engine import Layout
+from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
@@ -37,6 +37,7 @@ def run_all(
     if store is None:
         publisher = Publisher(None, resume_every)
         everything = list(distinct.values())
+        _check(everything)
         one_job.train(everything, publisher, one_job.starts(everything))
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
@@ -44,12 +45,20 @@ def run_all(
     stored = opened.has(distinct)
     if stored != distinct.keys():
         missing = [run for run in distinct if run not in stored]
+        _check([distinct[run] for run in missing])
         starts = one_job.starts([distinct[run] for run in missing])
         with opened.claim(missing, about()) as session:
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
             one_job.train(todo, Publisher(session, resume_every), starts)
     return opened.load([run.id for run in runs], snapshots=snapshots)
+
+
+def _check(runs: Sequence[Run]) -> None:
+    """**Raises:** what probes have against these runs: before anything is trained, be it a parent."""
+    for pack in packs(runs):
+        with jax.enable_x64(pack.runs[0].experiment.precision == "float64"):
+            Engine.check(pack)
 
 
 class _Job(typing.NamedTuple):

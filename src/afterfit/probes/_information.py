@@ -157,7 +157,9 @@ def check_values(values: ArrayLike, ties: str, unit: str) -> Float[Array, "sampl
     """
     check_names(ties, unit)
     values = jnp.asarray(values)
-    check_shape(values)
+    if values.ndim != 2:
+        raise ValueError(f"`values` must have the axes (samples, variables), got shape {values.shape}.")
+    check_counts(*values.shape)
     if not jnp.issubdtype(values.dtype, jnp.floating):
         values = values.astype(float)
     broken = np.flatnonzero(~np.isfinite(np.asarray(values)).all(axis=0))
@@ -169,14 +171,11 @@ def check_values(values: ArrayLike, ties: str, unit: str) -> Float[Array, "sampl
     return values
 
 
-def check_shape(values: Array) -> None:
+def check_counts(samples: int, variables: int, nouns: tuple[str, str] = ("samples", "variables")) -> None:
     """**Raises:** `ValueError` unless there are more samples than variables, and one variable at least."""
-    if values.ndim != 2:
-        raise ValueError(f"`values` must have the axes (samples, variables), got shape {values.shape}.")
-    samples, variables = values.shape
     if variables < 1 or samples <= variables:
         raise ValueError(
-            f"{samples} samples of {variables} variables: correlations need more samples than variables. "
+            f"{samples} {nouns[0]} of {variables} {nouns[1]}: correlations need more samples than variables. "
             "Take more examples, or fewer variables."
         )
 
