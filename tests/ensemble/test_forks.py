@@ -9,8 +9,10 @@ import pytest
 
 import afterfit as af
 from afterfit.ensemble import _loop, _pace, Run, silent
+from afterfit.ensemble._progress import describe
 from afterfit.ensemble._forks import start, templates, trunk
 from afterfit.ensemble._runner import run_all
+from afterfit.report import describe_status
 from afterfit.store import RunRecords
 from afterfit.training import At, changed, Clipped, RecipeError, Seeds
 
@@ -71,12 +73,30 @@ def test_a_stored_snapshot_of_the_parent_is_enough(tmp_path):
 def test_a_parent_that_is_not_stored_is_trained_once_for_all_its_forks(tmp_path):
     forks = af.sweep(af.fork(PARENT, 8), {"optimiser.weight_decay": [0.0, 1.0], **SEEDS})
     data = forks.run(tmp_path, display=silent)
-    assert len(af.store.Store(tmp_path).runs()) == 6  # four forks, two trunks
+    assert len(af.store.Store(tmp_path).runs(trunks=True)) == 6  # four forks, two trunks
     first = data.isel(step=0)
     assert (first["train_loss"][0] == first["train_loss"][1]).all()  # one state
     assert (data["weight_norm"][0, :, -1] > data["weight_norm"][1, :, -1]).all()
     again = forks.run(tmp_path, display=silent)
-    assert same(data, again) and len(af.store.Store(tmp_path).runs()) == 6
+    assert same(data, again) and len(af.store.Store(tmp_path).runs(trunks=True)) == 6
+
+
+def test_trunks_are_no_runs_for_those_who_look(tmp_path):
+    plan = af.sweep(af.fork(PARENT, 8), SEEDS)
+    told = []
+    plan.run(tmp_path, display=lambda progress: told.append(describe(progress)))
+    assert told[0].startswith("0 of 2 trunks of forks") and told[-1].startswith("2 of 2 runs")
+    assert not any("nan" in line for line in told)
+    opened = af.store.Store(tmp_path)
+    assert {entry.run for entry in opened.runs()} == {one.id for one in plan.runs}
+    assert opened.status().counts["done"] == 2 and opened.status().trunks == 2
+    lines = describe_status(opened.status()).splitlines()
+    assert lines == ["2 runs stored: 2 done", "2 trunks of forks beside them, which no report shows"]
+    assert sorted(af.open_dataset(tmp_path)["run"].values.tolist()) == sorted(one.id for one in plan.runs)
+    # A run of the same recipe that somebody asks for is another run, and names of runs are as they were.
+    root = trunk(plan.runs[0])
+    asked_for = Run(root.experiment, root.seeds)
+    assert "trunk" not in asked_for.recipe and asked_for.id != root.id
 
 
 def test_a_stored_parent_that_stopped_before_the_step_is_trained_on(tmp_path):
@@ -207,7 +227,7 @@ def test_a_store_of_forks_opens_as_one_view(tmp_path):
     run(PARENT, tmp_path)
     run(af.fork(PARENT, 8), tmp_path)
     data = af.open_dataset(tmp_path)
-    assert data["outcome"].size >= 6 and "fork.step" in data.coords
+    assert data["outcome"].size == 4 and "fork.step" in data.coords
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def run_all(
     """Trains the runs that the store does not have, and returns the records of all, in order."""
     prepare()
     distinct = {run.id: run for run in runs}
-    one_job = _Job(store, display, resume_every, layout, len(runs))
+    noun = "trunks of forks" if all(run.trunk for run in runs) else "runs"
+    one_job = _Job(store, display, resume_every, layout, len(runs), noun)
     if store is None:
         publisher = Publisher(None, resume_every)
         everything = list(distinct.values())
@@ -69,6 +70,7 @@ class _Job(typing.NamedTuple):
     resume_every: float
     layout: Layout | None
     runs: int
+    noun: str
 
     def starts(self, todo: Sequence[Run]) -> Starts:
         """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
@@ -116,7 +118,7 @@ class _Job(typing.NamedTuple):
 
         **Raises:** what the first such pack raised, at the end.
         """
-        progress = Progress(runs=self.runs, stored=self.runs - len(todo))
+        progress = Progress(runs=self.runs, noun=self.noun, stored=self.runs - len(todo))
         self.display(progress)
         groups = packs(todo)
         problems: list[Exception] = []
