@@ -9,10 +9,10 @@ import pytest
 
 import afterfit as af
 from afterfit.ensemble import _loop, _pace, Run, silent
-from afterfit.ensemble._progress import describe
 from afterfit.ensemble._forks import start, templates, trunk
+from afterfit.ensemble._progress import describe
 from afterfit.ensemble._runner import run_all
-from afterfit.report import describe_status
+from afterfit.report import describe_status, summary
 from afterfit.store import RunRecords
 from afterfit.training import At, changed, Clipped, RecipeError, Seeds
 
@@ -227,7 +227,13 @@ def test_a_store_of_forks_opens_as_one_view(tmp_path):
     run(PARENT, tmp_path)
     run(af.fork(PARENT, 8), tmp_path)
     data = af.open_dataset(tmp_path)
-    assert data["outcome"].size == 4 and "fork.step" in data.coords
+    assert data["fork.step"].values.tolist() == ["8", "None"] and dict(data["outcome"].sizes)["seed"] == 2
+    run(af.fork(PARENT, 4, {"optimiser.weight_decay": 3.0}), tmp_path)
+    run(af.fork(PARENT, 4, {"optimiser.learning_rate": 3.0}), tmp_path)
+    run(af.fork(PARENT, 8, noise=0.1), tmp_path)
+    assert "fork at 4, learning rate 0.01, weight decay 3, noise 0, seed 1" in summary(
+        af.open_dataset(tmp_path)
+    )
 
 
 @pytest.mark.parametrize(
