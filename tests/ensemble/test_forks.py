@@ -223,6 +223,75 @@ def test_it_names_its_parent_and_round_trips(tmp_path):
     assert [run.id for run in read.runs] == [run.id for run in plan.runs]
 
 
+PARENT_FILE = """
+seed = 3
+steps = 12
+batch = 6
+record = { kind = "Every", interval = 4 }
+task = { kind = "BinaryOperation", operation = "x+y", modulus = 5, fraction = 0.6 }
+model = { kind = "MLP", hidden = [6] }
+optimiser = { kind = "AdamW", learning_rate = 0.01, weight_decay = 1.0 }
+"""
+FORK_FILE = """
+optimiser.weight_decay = 0.5
+fork = { parent = "files/parent.toml", step = 8, noise = 0.1 }
+constraint = { kind = "KeepUnits", layer = "layers[0]", units = [0, 2], width = 6, biases = false }
+"""
+
+
+def written(folder, **files):
+    (folder / "files").mkdir(exist_ok=True)
+    for name, text in {"parent": PARENT_FILE, **files}.items():
+        (folder / ("files" if name == "parent" else "") / f"{name}.toml").write_text(text)
+    return folder / "fork.toml"
+
+
+def test_a_recipe_file_may_name_that_of_its_parent(tmp_path):
+    (one,) = af.read_recipe(written(tmp_path, fork=FORK_FILE)).runs
+    units = af.KeepUnits.of("layers[0]", [0, 2], 6, biases=False)
+    wanted = af.fork(PARENT, 8, {"optimiser.weight_decay": 0.5, "constraint": units}, noise=0.1)
+    assert one.id == Run(wanted, Seeds.of(3)).id
+    again = 'fork = { parent = "fork.toml", step = 10 }'
+    (tmp_path / "again.toml").write_text(again + '\noptimiser = { kind = "SGD", learning_rate = 0.1 }')
+    (other,) = af.read_recipe(tmp_path / "again.toml").runs
+    assert other.id == Run(af.fork(wanted, 10, {"optimiser": af.SGD(0.1)}), Seeds.of(3)).id
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"fork": 'fork = { parent = "mine.toml", step = 8 }'},
+            "fork.parent: there is no recipe .*mine.toml",
+        ),
+        (
+            {"fork": 'fork = { parent = "fork.toml", step = 8 }'},
+            "fork.parent: 'fork.toml' is a fork of itself",
+        ),
+        (
+            {"fork": FORK_FILE, "parent": PARENT_FILE + "axes.seed = [0, 1]"},
+            "fork.parent: 'files/parent.toml' has axes",
+        ),
+        (
+            {"fork": FORK_FILE, "parent": PARENT_FILE.replace("modulus", "modulos")},
+            "fork.parent: task.modulos: unknown field",
+        ),
+        ({"fork": FORK_FILE.replace("step = 8", "step = 80")}, "from 0 to 12, got 80"),
+        ({"fork": FORK_FILE.replace("width = 6", "widht = 6")}, "constraint: needs `mask`, or `units` and"),
+        (
+            {"fork": FORK_FILE.replace("[0, 2]", "2")},
+            "constraint: `units` must be a list of whole numbers, got 2",
+        ),
+        ({"fork": FORK_FILE.replace("[0, 2]", "[0, 7]")}, "constraint: a layer of 6 units has no unit 7"),
+        ({"fork": FORK_FILE.replace("width = 6", "width = 6, mask = [1.0]")}, "constraint: needs `mask`, or"),
+        ({"fork": FORK_FILE.replace("layer = ", "layre = ")}, "constraint.layre: unknown field"),
+    ],
+)
+def test_mistakes_in_files_of_forks(tmp_path, files, message):
+    with pytest.raises(RecipeError, match=message):
+        af.read_recipe(written(tmp_path, **files))
+
+
 def test_a_store_of_forks_opens_as_one_view(tmp_path):
     run(PARENT, tmp_path)
     run(af.fork(PARENT, 8), tmp_path)

@@ -87,6 +87,11 @@ class _Reader:
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         values = {}
         try:
+            plain = getattr(cls, "written_out", dict)(plain)  # a class may have a shorter form of its tables
+        except Exception as error:
+            self.mistakes.append(f"{path}: {_reason(error)}")
+            return None
+        try:
             _hints(cls)
         except Exception as error:  # a user's class that names what it does not import
             self.mistakes.append(f"{path}: the annotations of {cls.__name__} cannot be read: {error}")
