@@ -121,6 +121,7 @@ def test_a_fork_of_a_fork():
     assert same(run(once), run(twice))
     other = run(af.fork(once, 8, {"optimiser.weight_decay": 3.0}))
     assert (other["weight_norm"][:, -1] < run(once)["weight_norm"][:, -1]).all()
+    assert af.fork(PARENT, np.int64(4), {"optimiser.weight_decay": 0.0}) == once
     with pytest.raises(RecipeError, match="from 4 to 12, got 2"):
         af.fork(once, 2)
 
@@ -344,6 +345,11 @@ def test_a_fork_of_a_parent_that_diverged_before_has_diverged(tmp_path):
     assert np.isnan(data["train_loss"][0]).all() and data["outcome_step"][0] < 11
     (records,) = af.store.Store(tmp_path).load([plan.runs[0].id])
     assert "the parent diverged before" in records.message
+    alone = af.sweep(plan.runs[0].experiment)
+    for store in (None, tmp_path):  # measures without a value, not without a name
+        data = alone.run(store, display=silent)
+        assert np.isnan(data["train_loss"]).all() and data["outcome"] == "diverged"
+        assert af.grokking_time(data)["phase"] == "diverged"
 
 
 def test_mistakes_show_before_the_parent_is_trained(tmp_path):

@@ -138,6 +138,10 @@ def test_all_multiplets_of_some_variables(float64):
     assert len(multiplets(values, fewest=2).members) == 26
     with pytest.raises(ValueError, match="13 variables have too many sets.*at most 12"):
         multiplets(features(50, 13))
+    with pytest.raises(ValueError, match="`fewest` must be from 1 to the 2 variables, got 3"):
+        multiplets(features(50, 2))
+    with pytest.raises(ValueError, match="to the 5 variables, got 6"):
+        multiplets(values, fewest=6)
 
 
 def test_multiplets_agree_with_hoi():
@@ -348,7 +352,8 @@ def test_dead_neurons_and_a_dead_layer():
         (lambda: OInformation("layers[3]", Ward(4)), r"layers\[0\]"),
         (lambda: OInformation("layers[0]", Ward(9)), "8 neurons, fewer than 9 groups"),
         (lambda: OInformation("layers[0]", Ward(4), points=6), "6 training examples of 8 neurons"),
-        (lambda: OInformation("layers[0]", Ward(13)), "13 groups have too many unions"),
+        (lambda: OInformation("layers[0]", Ward(13)), "8 neurons, fewer than 13 groups"),
+        (lambda: OInformation("layers[0]", ByHand(13, (0.0,) * 8)), "8 neurons, fewer than 13 groups"),
         (lambda: OInformation("layers[0]", Ward(1)), "`groups` must be a whole number of at least 2"),
         (lambda: OInformation("layers[0]", Ward(4), points=1), "`points` must be at least 2"),
         (lambda: OInformation("layers[0]", ByHand(2, (0.0, 1.0))), "2 neurons, the layer has 8"),
@@ -358,6 +363,14 @@ def test_dead_neurons_and_a_dead_layer():
 def test_bad_input(probe, message):
     with pytest.raises((ValueError, RecipeError), match=message):
         af.sweep(experiment(probe())).run(display=silent)
+
+
+def test_many_groups_of_a_wide_layer_have_too_many_unions():
+    wide = experiment(OInformation("layers[0]", Ward(13)), hidden=16)
+    with pytest.raises(ValueError, match="13 groups have too many unions"):
+        af.sweep(wide).run(display=silent)
+    with pytest.raises(TypeError, match="members"):
+        ByHand(4)
 
 
 def test_activations_that_are_not_numbers_give_none():

@@ -106,11 +106,6 @@ class OInformation:
                 raise ValueError(f"`{field}` must be one of {names}, got {getattr(self, field)!r}.")
         if self.points is not None and self.points < 2:
             raise ValueError(f"`points` must be at least 2 examples, got {self.points}.")
-        if self.search == "all" and self.groups.groups > MOST_GROUPS:
-            raise ValueError(
-                f"{self.groups.groups} groups have too many unions to look at all: at most {MOST_GROUPS}, "
-                "or search='greedy' or 'annealing'."
-            )
 
     def __call__(self, moment: Moment) -> dict[str, Array]:
         values, valid = self._activations(moment)
@@ -164,6 +159,11 @@ class OInformation:
             raise ValueError(
                 f"{self.layer!r} has {values.shape[1]} neurons, fewer than {self.groups.groups} groups: ask "
                 "for fewer groups."
+            )
+        if self.search == "all" and self.groups.groups > MOST_GROUPS:
+            raise ValueError(
+                f"{self.groups.groups} groups have too many unions to look at all: at most {MOST_GROUPS}, "
+                "or search='greedy' or 'annealing'."
             )
         return values, valid
 

@@ -103,7 +103,8 @@ def _check_variables(data: "xarray.Dataset") -> None:
 def _by_run(variable: "xarray.DataArray", axes: list, *rest: str) -> np.ndarray:
     """The values with all axes flattened into one: "run" or "run step"."""
     values = variable.transpose(*axes, *rest).values
-    return values.reshape(-1, *values.shape[len(axes) :])
+    runs = int(np.prod(values.shape[: len(axes)]))  # -1 would not do where no run has a record
+    return values.reshape(runs, *values.shape[len(axes) :])
 
 
 class _Crossing(typing.NamedTuple):

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator
 
+import numpy as np
 import pydantic
 
 from ._experiment import Experiment, Fork
@@ -249,7 +250,7 @@ def changed(
 
 def fork(
     experiment: Experiment,
-    step: int,
+    step: int | np.integer,
     changes: dict[str, typing.Any] | None = None,
     *,
     reset_optimiser: bool = False,
@@ -265,6 +266,7 @@ def fork(
 
     **Raises:** `RecipeError` as `changed`, and for a step that the parent does not have.
     """
+    step = step.item() if isinstance(step, np.integer) else step
     try:
         branch = Fork(experiment, step, reset_optimiser, noise)
     except ValueError as error:
