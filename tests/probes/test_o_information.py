@@ -369,8 +369,12 @@ def test_many_groups_of_a_wide_layer_have_too_many_unions():
     wide = experiment(OInformation("layers[0]", Ward(13)), hidden=16)
     with pytest.raises(ValueError, match="13 groups have too many unions"):
         af.sweep(wide).run(display=silent)
-    with pytest.raises(TypeError, match="members"):
-        ByHand(4)
+
+
+def test_groups_by_hand_must_be_named():
+    table = {"kind": "OInformation", "layer": "layers[0]", "groups": {"kind": "ByHand", "groups": 4}}
+    with pytest.raises(RecipeError, match="members: ByHand needs this field"):
+        af.training.changed(experiment(), {"probes": [table]})
 
 
 def test_activations_that_are_not_numbers_give_none():

@@ -88,9 +88,10 @@ def _merged(table: Plain, changes: Plain) -> Plain:
     merged = dict(table)
     for name, value in changes.items():
         old = table.get(name)
-        both = isinstance(value, dict) and isinstance(old, dict)
-        one_kind = both and value.get("kind", old.get("kind")) == old.get("kind")
-        merged[name] = _merged(old, value) if one_kind else value
+        if isinstance(value, dict) and isinstance(old, dict):
+            kind = old.get("kind")
+            value = _merged(old, value) if value.get("kind", kind) == kind else value
+        merged[name] = value
     return merged
 
 
