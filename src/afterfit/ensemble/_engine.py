@@ -23,7 +23,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, PyTree
 
 from ..tasks import Data, HostOrDevice
-from ..training import CheckingProbe, Program, Recipe, State
+from ..training import Program, Recipe, State
 from ._pack import example_counts, own_data, Pack, stacked
 
 
@@ -171,8 +171,6 @@ class Engine:
     @classmethod
     def check(cls, pack: Pack) -> None:
         """**Raises:** what a probe has against a run of the pack."""
-        if not any(isinstance(probe, CheckingProbe) for probe in pack.program.experiment.probes):
-            return
         recipe, data = cls.whole(pack.shared, cls.lane(pack.runs[0]))
         counts = example_counts(pack)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import jax
 
 from ..store import RunRecords, Store, StoreError
-from ..training import State
+from ..training import CheckingProbe, State
 from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
@@ -57,7 +57,10 @@ def run_all(
 
 def _check(runs: Sequence[Run]) -> None:
     """**Raises:** what probes have against these runs: before anything is trained, be it a parent."""
-    for pack in packs(runs):
+    careful = [
+        run for run in runs if any(isinstance(probe, CheckingProbe) for probe in run.experiment.probes)
+    ]
+    for pack in packs(careful):
         with jax.enable_x64(pack.runs[0].experiment.precision == "float64"):
             Engine.check(pack)
 
