@@ -91,6 +91,7 @@ def list_names(options: argparse.Namespace) -> int:
         "tasks": _first_lines(kinds(tasks.__name__, (tasks.AbstractTask,))),
         "models": _first_lines(kinds(models.__name__, (models.AbstractArchitecture,))),
         "optimisers": _first_lines(kinds(training.__name__, (training.AbstractOptimiser,))),
+        "constraints": _first_lines(kinds(training.__name__, (training.AbstractConstraint,))),
         "probes": _first_lines(kinds(probes.__name__)),
     }
     for title in options.what or shown:

@@ -162,7 +162,7 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
     return flags, settings
 
 
-_LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "probes")
+_LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "constraints", "probes")
 _SCALES = ("smoke", "laptop", "paper")
 _FORMATS = ("csv", "parquet", "netcdf")
 
@@ -236,7 +236,7 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "list": (
         _commands.list_names,
-        "papers, figures, operations, tasks, models, optimisers, probes",
+        "papers, figures, operations, tasks, models, optimisers, constraints, probes",
         "afterfit list operations",
         [
             _argument(

@@ -66,7 +66,16 @@ def test_list_says_what_there_is(afterfit):
     assert code == 0
     entries = [line.split("  ", 2) for line in out.splitlines() if line.startswith("  ")]
     names = {name for _, name, _ in entries}
-    assert {"x/y", "BinaryOperation", "TableTask", "MLP", "Transformer", "AdamW", "gradient_norm"} <= names
+    assert {
+        "x/y",
+        "BinaryOperation",
+        "TableTask",
+        "MLP",
+        "Transformer",
+        "AdamW",
+        "KeepUnits",
+        "gradient_norm",
+    } <= names
     assert not names & {"CrossEntropy", "Data", "Frozen", "MLPModel", "LogSpaced", "Experiment"}
     assert all(len(line.strip()) > 10 for _, _, line in entries)
     code, out, _ = afterfit("list", "models", "probes")

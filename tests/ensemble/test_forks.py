@@ -10,7 +10,9 @@ import pytest
 import afterfit as af
 from afterfit.ensemble import _loop, _pace, Run, silent
 from afterfit.ensemble._forks import start, templates, trunk
+from afterfit.ensemble._progress import describe
 from afterfit.ensemble._runner import run_all
+from afterfit.report import describe_status, summary
 from afterfit.store import RunRecords
 from afterfit.training import At, changed, Clipped, RecipeError, Seeds
 
@@ -71,12 +73,30 @@ def test_a_stored_snapshot_of_the_parent_is_enough(tmp_path):
 def test_a_parent_that_is_not_stored_is_trained_once_for_all_its_forks(tmp_path):
     forks = af.sweep(af.fork(PARENT, 8), {"optimiser.weight_decay": [0.0, 1.0], **SEEDS})
     data = forks.run(tmp_path, display=silent)
-    assert len(af.store.Store(tmp_path).runs()) == 6  # four forks, two trunks
+    assert len(af.store.Store(tmp_path).runs(trunks=True)) == 6  # four forks, two trunks
     first = data.isel(step=0)
     assert (first["train_loss"][0] == first["train_loss"][1]).all()  # one state
     assert (data["weight_norm"][0, :, -1] > data["weight_norm"][1, :, -1]).all()
     again = forks.run(tmp_path, display=silent)
-    assert same(data, again) and len(af.store.Store(tmp_path).runs()) == 6
+    assert same(data, again) and len(af.store.Store(tmp_path).runs(trunks=True)) == 6
+
+
+def test_trunks_are_no_runs_for_those_who_look(tmp_path):
+    plan = af.sweep(af.fork(PARENT, 8), SEEDS)
+    told = []
+    plan.run(tmp_path, display=lambda progress: told.append(describe(progress)))
+    assert told[0].startswith("0 of 2 trunks of forks") and told[-1].startswith("2 of 2 runs")
+    assert not any("nan" in line for line in told)
+    opened = af.store.Store(tmp_path)
+    assert {entry.run for entry in opened.runs()} == {one.id for one in plan.runs}
+    assert opened.status().counts["done"] == 2 and opened.status().trunks == 2
+    lines = describe_status(opened.status()).splitlines()
+    assert lines == ["2 runs stored: 2 done", "2 trunks of forks beside them, which no report shows"]
+    assert sorted(af.open_dataset(tmp_path)["run"].values.tolist()) == sorted(one.id for one in plan.runs)
+    # A run of the same recipe that somebody asks for is another run, and names of runs are as they were.
+    root = trunk(plan.runs[0])
+    asked_for = Run(root.experiment, root.seeds)
+    assert "trunk" not in asked_for.recipe and asked_for.id != root.id
 
 
 def test_a_stored_parent_that_stopped_before_the_step_is_trained_on(tmp_path):
@@ -101,6 +121,7 @@ def test_a_fork_of_a_fork():
     assert same(run(once), run(twice))
     other = run(af.fork(once, 8, {"optimiser.weight_decay": 3.0}))
     assert (other["weight_norm"][:, -1] < run(once)["weight_norm"][:, -1]).all()
+    assert af.fork(PARENT, np.int64(4), {"optimiser.weight_decay": 0.0}) == once
     with pytest.raises(RecipeError, match="from 4 to 12, got 2"):
         af.fork(once, 2)
 
@@ -203,11 +224,86 @@ def test_it_names_its_parent_and_round_trips(tmp_path):
     assert [run.id for run in read.runs] == [run.id for run in plan.runs]
 
 
+PARENT_FILE = """
+seed = 3
+steps = 12
+batch = 6
+record = { kind = "Every", interval = 4 }
+task = { kind = "BinaryOperation", operation = "x+y", modulus = 5, fraction = 0.6 }
+model = { kind = "MLP", hidden = [6] }
+optimiser = { kind = "AdamW", learning_rate = 0.01, weight_decay = 1.0 }
+"""
+FORK_FILE = """
+optimiser.weight_decay = 0.5
+fork = { parent = "files/parent.toml", step = 8, noise = 0.1 }
+constraint = { kind = "KeepUnits", layer = "layers[0]", units = [0, 2], width = 6, biases = false }
+"""
+
+
+def written(folder, **files):
+    (folder / "files").mkdir(exist_ok=True)
+    for name, text in {"parent": PARENT_FILE, **files}.items():
+        (folder / ("files" if name == "parent" else "") / f"{name}.toml").write_text(text)
+    return folder / "fork.toml"
+
+
+def test_a_recipe_file_may_name_that_of_its_parent(tmp_path):
+    (one,) = af.read_recipe(written(tmp_path, fork=FORK_FILE)).runs
+    units = af.KeepUnits.of("layers[0]", [0, 2], 6, biases=False)
+    wanted = af.fork(PARENT, 8, {"optimiser.weight_decay": 0.5, "constraint": units}, noise=0.1)
+    assert one.id == Run(wanted, Seeds.of(3)).id
+    again = 'fork = { parent = "fork.toml", step = 10 }'
+    (tmp_path / "again.toml").write_text(again + '\noptimiser = { kind = "SGD", learning_rate = 0.1 }')
+    (other,) = af.read_recipe(tmp_path / "again.toml").runs
+    assert other.id == Run(af.fork(wanted, 10, {"optimiser": af.SGD(0.1)}), Seeds.of(3)).id
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"fork": 'fork = { parent = "mine.toml", step = 8 }'},
+            "fork.parent: there is no recipe .*mine.toml",
+        ),
+        (
+            {"fork": 'fork = { parent = "fork.toml", step = 8 }'},
+            "fork.parent: 'fork.toml' is a fork of itself",
+        ),
+        (
+            {"fork": FORK_FILE, "parent": PARENT_FILE + "axes.seed = [0, 1]"},
+            "fork.parent: 'files/parent.toml' has axes",
+        ),
+        (
+            {"fork": FORK_FILE, "parent": PARENT_FILE.replace("modulus", "modulos")},
+            "fork.parent: task.modulos: unknown field",
+        ),
+        ({"fork": FORK_FILE.replace("step = 8", "step = 80")}, "from 0 to 12, got 80"),
+        ({"fork": FORK_FILE.replace("width = 6", "widht = 6")}, "constraint: needs `mask`, or `units` and"),
+        (
+            {"fork": FORK_FILE.replace("[0, 2]", "2")},
+            "constraint: `units` must be a list of whole numbers, got 2",
+        ),
+        ({"fork": FORK_FILE.replace("[0, 2]", "[0, 7]")}, "constraint: a layer of 6 units has no unit 7"),
+        ({"fork": FORK_FILE.replace("width = 6", "width = 6, mask = [1.0]")}, "constraint: needs `mask`, or"),
+        ({"fork": FORK_FILE.replace("layer = ", "layre = ")}, "constraint.layre: unknown field"),
+    ],
+)
+def test_mistakes_in_files_of_forks(tmp_path, files, message):
+    with pytest.raises(RecipeError, match=message):
+        af.read_recipe(written(tmp_path, **files))
+
+
 def test_a_store_of_forks_opens_as_one_view(tmp_path):
     run(PARENT, tmp_path)
     run(af.fork(PARENT, 8), tmp_path)
     data = af.open_dataset(tmp_path)
-    assert data["outcome"].size >= 6 and "fork.step" in data.coords
+    assert data["fork.step"].values.tolist() == ["8", "None"] and dict(data["outcome"].sizes)["seed"] == 2
+    run(af.fork(PARENT, 4, {"optimiser.weight_decay": 3.0}), tmp_path)
+    run(af.fork(PARENT, 4, {"optimiser.learning_rate": 3.0}), tmp_path)
+    run(af.fork(PARENT, 8, noise=0.1), tmp_path)
+    assert "fork at 4, learning rate 0.01, weight decay 3, noise 0, seed 1" in summary(
+        af.open_dataset(tmp_path)
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,6 +345,11 @@ def test_a_fork_of_a_parent_that_diverged_before_has_diverged(tmp_path):
     assert np.isnan(data["train_loss"][0]).all() and data["outcome_step"][0] < 11
     (records,) = af.store.Store(tmp_path).load([plan.runs[0].id])
     assert "the parent diverged before" in records.message
+    alone = af.sweep(plan.runs[0].experiment)
+    for store in (None, tmp_path):  # measures without a value, not without a name
+        data = alone.run(store, display=silent)
+        assert np.isnan(data["train_loss"]).all() and data["outcome"] == "diverged"
+        assert af.grokking_time(data)["phase"] == "diverged"
 
 
 def test_mistakes_show_before_the_parent_is_trained(tmp_path):

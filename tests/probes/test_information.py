@@ -278,6 +278,24 @@ def test_bad_values(values, message):
             function(values)
 
 
+def test_ranks_are_taken_in_the_precision_of_the_values():
+    """Rounded to float32 most of these values are ties."""
+    values = np.random.default_rng(0).normal(size=(200, 3)) @ np.triu(np.ones((3, 3)))
+    whole = (values * 1e6).astype(np.int64)
+    for far in (values + 1e9, whole + 2**40):
+        assert len(np.unique(far.astype(np.float32)[:, 0])) < 50
+        for ties in ("average", "ordinal"):
+            with jax.enable_x64(False):
+                found = information(far, ties=ties).o_information
+            assert found == pytest.approx(float(information(values, ties=ties).o_information), abs=1e-3)
+
+
+@pytest.mark.parametrize("values", [np.ones((9, 3), complex), np.full((9, 3), "a"), np.full((9, 3), None)])
+def test_values_that_are_no_real_numbers(values):
+    with pytest.raises(ValueError, match="`values` must be real numbers, got"):
+        information(values)
+
+
 def test_unknown_names():
     with pytest.raises(ValueError, match="`ties` must be one of average, ordinal, got 'first'"):
         check_names("first", "nats")

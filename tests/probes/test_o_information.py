@@ -138,6 +138,10 @@ def test_all_multiplets_of_some_variables(float64):
     assert len(multiplets(values, fewest=2).members) == 26
     with pytest.raises(ValueError, match="13 variables have too many sets.*at most 12"):
         multiplets(features(50, 13))
+    with pytest.raises(ValueError, match="`fewest` must be from 1 to the 2 variables, got 3"):
+        multiplets(features(50, 2))
+    with pytest.raises(ValueError, match="to the 5 variables, got 6"):
+        multiplets(values, fewest=6)
 
 
 def test_multiplets_agree_with_hoi():
@@ -272,12 +276,36 @@ def test_the_bias_of_unions_is_that_of_their_entropies(name, float64):
         assert float(ours[code]) == pytest.approx(wanted, abs=1e-12)
 
 
-def test_fewer_samples_than_neurons_give_nothing():
-    few = dataclasses.replace(
-        experiment(OInformation("layers[0]", Ward(2)), hidden=12),
+def few_examples(**how):
+    """Twelve neurons, 10 training examples of a table of 25."""
+    return dataclasses.replace(
+        experiment(OInformation("layers[0]", Ward(2 if not how else 4), **how), hidden=12),
         task=af.tasks.BinaryOperation("x+y", modulus=5, fraction=0.4),
     )
-    assert np.isnan(af.sweep(few).run(display=silent)["o_information/synergy"]).all()
+
+
+def test_more_neurons_than_training_examples_are_refused_before_training(tmp_path):
+    with pytest.raises(
+        ValueError, match="10 training examples of 12 neurons: correlations need more samples"
+    ):
+        af.sweep(few_examples()).run(tmp_path, display=silent)
+    # Runs of all fractions share a program; one with too few examples is named, and none is trained.
+    plan = af.sweep(few_examples(), {"task.fraction": [0.8, 0.48]})
+    with pytest.raises(ValueError, match="12 training examples of 12 neurons"):
+        plan.run(tmp_path, display=silent)
+    with pytest.raises(ValueError, match="10 training examples"):
+        af.sweep(af.fork(few_examples(), 2)).run(tmp_path, display=silent)
+    assert not af.store.Store(tmp_path).runs()
+    held_out = few_examples(split="test")
+    assert np.isfinite(af.sweep(held_out).run(display=silent)["o_information/synergy"]).all()
+
+
+def test_means_of_groups_need_more_examples_than_groups():
+    found = af.sweep(few_examples(reading="means")).run(display=silent).isel(step=-1)
+    assert np.isfinite(found["o_information/synergy"])
+    assert all(np.isnan(found[f"o_information/{name}"]) for name in ("whole", "total_correlation"))
+    with pytest.raises(ValueError, match="4 training examples of 4 groups of neurons"):
+        af.sweep(few_examples(reading="means", points=4)).run(display=silent)
 
 
 def test_groups_are_new_at_each_record_or_those_of_the_start(recorded):
@@ -323,8 +351,9 @@ def test_dead_neurons_and_a_dead_layer():
     [
         (lambda: OInformation("layers[3]", Ward(4)), r"layers\[0\]"),
         (lambda: OInformation("layers[0]", Ward(9)), "8 neurons, fewer than 9 groups"),
-        (lambda: OInformation("layers[0]", Ward(4), points=6), "6 samples of 8 variables"),
-        (lambda: OInformation("layers[0]", Ward(13)), "13 groups have too many unions"),
+        (lambda: OInformation("layers[0]", Ward(4), points=6), "6 training examples of 8 neurons"),
+        (lambda: OInformation("layers[0]", Ward(13)), "8 neurons, fewer than 13 groups"),
+        (lambda: OInformation("layers[0]", ByHand(13, (0.0,) * 8)), "8 neurons, fewer than 13 groups"),
         (lambda: OInformation("layers[0]", Ward(1)), "`groups` must be a whole number of at least 2"),
         (lambda: OInformation("layers[0]", Ward(4), points=1), "`points` must be at least 2"),
         (lambda: OInformation("layers[0]", ByHand(2, (0.0, 1.0))), "2 neurons, the layer has 8"),
@@ -334,6 +363,18 @@ def test_dead_neurons_and_a_dead_layer():
 def test_bad_input(probe, message):
     with pytest.raises((ValueError, RecipeError), match=message):
         af.sweep(experiment(probe())).run(display=silent)
+
+
+def test_many_groups_of_a_wide_layer_have_too_many_unions():
+    wide = experiment(OInformation("layers[0]", Ward(13)), hidden=16)
+    with pytest.raises(ValueError, match="13 groups have too many unions"):
+        af.sweep(wide).run(display=silent)
+
+
+def test_groups_by_hand_must_be_named():
+    table = {"kind": "OInformation", "layer": "layers[0]", "groups": {"kind": "ByHand", "groups": 4}}
+    with pytest.raises(RecipeError, match="members: ByHand needs this field"):
+        af.training.changed(experiment(), {"probes": [table]})
 
 
 def test_activations_that_are_not_numbers_give_none():

@@ -1,5 +1,7 @@
 """The summary for a terminal says what the numbers say."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,18 @@ def test_what_never_came_and_what_diverged(grokking_runs):
     data["train_accuracy"][0], data["test_accuracy"][0] = np.nan, np.nan
     data["outcome"] = ("optimiser.weight_decay", ["diverged", "done"])
     assert summary(data).splitlines()[2].split() == ["0.1", "-", "-", "-"]
+
+
+def test_forks_may_have_fitted_before_their_first_record(grokking_runs):
+    forks = grokking_runs().sel(step=slice(400, None))
+    sentence = summary(forks)
+    assert re.match(
+        r"This run fitted its training set by step \d+ and generalised at step [\d,]+ "
+        r"\(at least [\d.]+ times later\)\.",
+        sentence,
+    )
+    decays = grokking_runs({"fork.step": [40, 80], "seed": [0, 1]}).sel(step=slice(400, None))
+    assert all(" ≤ " in line for line in summary(decays).splitlines()[2:])
 
 
 def test_without_records_there_is_nothing_to_say(grokking_runs):

@@ -155,3 +155,16 @@ def test_the_interval_holds_the_median_and_grows_with_confidence(runs):
     assert low <= median <= high
     _, lower, higher = _median(values, censored, confidence=0.99)
     assert lower <= low and higher >= high
+
+
+def test_a_median_that_rests_on_runs_there_before_their_first_record_is_an_upper_bound():
+    def found(values, before):
+        times = _times(values)
+        return median_time(times.assign(generalised_before=("seed", before)))
+
+    bound = found([40, 40, 60], [True, True, False])
+    assert (bound["median"].item(), bound["at_most"].item()) == (40, True)
+    sure = found([40, 60, 80], [True, False, False])
+    assert (sure["median"].item(), sure["at_most"].item()) == (60, False)
+    assert found([20, 30, 40], [False, False, True])["at_most"].item()  # it may have been there at step 10
+    assert not median_time(_times([20, 30]))["at_most"].item()

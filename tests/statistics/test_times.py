@@ -27,9 +27,11 @@ def test_a_run_that_groks():
         "memorised": 10,
         "memorised_from": 1,
         "memorised_censored": False,
+        "memorised_before": False,
         "generalised": 1000,
         "generalised_from": 100,
         "generalised_censored": False,
+        "generalised_before": False,
         "delay": 990,
         "delay_censored": False,
         "ratio": 100,
@@ -62,6 +64,28 @@ def test_a_run_that_never_fitted_has_no_delay():
 def test_a_crossing_at_step_zero():
     row = _row(grokking_time(_one([HIGH] * 5, [LOW, HIGH, HIGH, HIGH, HIGH])))
     assert (row["memorised"], row["memorised_from"], row["ratio"]) == (0, 0, 1)
+    assert row["phase"] == Phase.GENERALISED
+
+
+def test_a_fork_may_have_memorised_before_its_first_record():
+    row = _row(grokking_time(_one([NAN, NAN, HIGH, HIGH, HIGH], [NAN, NAN, LOW, LOW, HIGH])))
+    assert (row["memorised"], row["memorised_from"], row["memorised_before"]) == (10, 0, True)
+    assert not row["memorised_censored"] and not row["generalised_before"]
+    # Both are at least so much.
+    assert (row["delay"], row["delay_censored"], row["ratio"], row["ratio_censored"]) == (
+        990,
+        True,
+        100,
+        True,
+    )
+    assert row["phase"] == Phase.GROKKED
+
+
+@pytest.mark.parametrize("train", [[NAN, NAN, HIGH, HIGH, HIGH], [NAN, NAN, LOW, HIGH, HIGH]])
+def test_nothing_bounds_the_delay_of_a_fork_that_generalised_before(train):
+    row = _row(grokking_time(_one(train, [NAN, NAN, HIGH, HIGH, HIGH])))
+    assert (row["generalised"], row["generalised_before"]) == (10, True)
+    assert np.isnan(row["delay"]) and np.isnan(row["ratio"]) and row["ratio_censored"]
     assert row["phase"] == Phase.GENERALISED
 
 

@@ -88,6 +88,12 @@ def test_further_sweeps_may_rest_on_what_the_first_brought(store):
     assert results["longer"]["step"][-1] == 4 and len(results.records("longer")) == 1
 
 
+def test_further_sweeps_have_names_of_their_own(store):
+    figure = dataclasses.replace(FIRST, then=lambda results: {"main": af.sweep(TINY)})
+    with pytest.raises(ValueError, match="`then` of fig-1 must name new sweeps, got main again"):
+        run_figure(figure, "laptop", store=store, display=silent)
+
+
 FIRST = _figure("fig-1", _loss, judge(5.0, (4.0, math.inf), least=6, seeds=2, runs=4, note="adapted"))
 SECOND = _figure("fig-2", judge(math.inf, (math.inf, math.inf), most=6), judge(math.nan))
 STUDY = Study("author2022", "A study", "An author", (FIRST, SECOND))

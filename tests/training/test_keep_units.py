@@ -69,7 +69,9 @@ def test_the_inverse_and_biases_that_stay():
     kept = af.KeepUnits.of("layers[0]", [0, 2], WIDTH)
     inverse = af.KeepUnits.of("layers[0]", [0, 2], WIDTH, inverse=True)
     assert tuple(a + b for a, b in zip(kept.mask, inverse.mask, strict=True)) == (1.0,) * WIDTH
-    _, start, end = trained(dataclasses.replace(kept, biases=False))
+    free = af.KeepUnits.of("layers[0]", [0, 2], WIDTH, biases=False)
+    assert free == dataclasses.replace(kept, biases=False)
+    _, start, end = trained(free)
     assert start[".layers[0].bias"].all() and not end[".layers[0].weight"][:, 1].any()
 
 

@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 
 from ..tasks import Data, HostOrDevice
 from ..training import Program, Recipe, State
-from ._pack import own_data, Pack, stacked
+from ._pack import example_counts, own_data, Pack, stacked
 
 
 class Legs(typing.NamedTuple):
@@ -167,6 +167,17 @@ class Engine:
         recipe, data = cls.whole(pack.shared, cls.lane(pack.runs[0]))
         state = jax.eval_shape(pack.program.start, recipe, data)
         return state, jax.eval_shape(pack.program.measure, recipe, data, state)
+
+    @classmethod
+    def check(cls, pack: Pack) -> None:
+        """**Raises:** what a probe has against a run of the pack."""
+        recipe, data = cls.whole(pack.shared, cls.lane(pack.runs[0]))
+        counts = example_counts(pack)
+
+        def look(recipe: Recipe, data: Data) -> None:
+            pack.program.check(recipe, data, pack.program.start(recipe, data), counts)
+
+        jax.eval_shape(look, recipe, data)
 
     @staticmethod
     def whole(shared: dict[str, PyTree], lane: Lane) -> tuple[Recipe, Data]:

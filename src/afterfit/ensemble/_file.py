@@ -31,14 +31,7 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
     **Raises:** `RecipeError` with every mistake and its path.
     """
     path = pathlib.Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
-    except OSError as error:
-        raise RecipeError([f"cannot read the recipe {str(path)!r}: {error.strerror}."]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError([f"{str(path)!r} is not TOML: {error}"]) from error
+    table = _with_parent(_table(path), (path.resolve(),))
     changes = dict(changes or {})
     seed, axes = table.pop("seed", 0), table.pop("axes", {})
     if not isinstance(axes, dict):
@@ -53,6 +46,53 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
     experiment = changed(from_plain(table, folder), changes, folder)
     axes = {name: read_axis(name, values) for name, values in axes.items()}
     return sweep(experiment, axes, seed=seed, folder=folder)
+
+
+Plain = dict[str, typing.Any]
+
+
+def _table(path: pathlib.Path) -> Plain:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
+    except OSError as error:
+        raise RecipeError([f"cannot read the recipe {str(path)!r}: {error.strerror}."]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError([f"{str(path)!r} is not TOML: {error}"]) from error
+
+
+def _with_parent(table: Plain, files: tuple[pathlib.Path, ...]) -> Plain:
+    """A fork that names the file of its parent, with all that it leaves out taken from there.
+
+    `files`: that of the table, after those that name it as a parent.
+    """
+    fork = table.get("fork")
+    if not isinstance(fork, dict) or not isinstance(fork.get("parent"), str):
+        return table
+    path = (files[-1].parent / fork["parent"]).resolve()
+    try:
+        if path in files:
+            raise RecipeError([f"{fork['parent']!r} is a fork of itself."])
+        parent = _with_parent(_table(path), (*files, path))
+        if "axes" in parent:
+            raise RecipeError([f"{fork['parent']!r} has axes, so it is many runs: name a recipe of one."])
+        experiment = from_plain({name: parent[name] for name in parent if name != "seed"}, path.parent)
+    except RecipeError as error:
+        raise RecipeError([f"fork.parent: {mistake}" for mistake in error.mistakes]) from error
+    return {**_merged(parent, table), "fork": {**fork, "parent": experiment}}
+
+
+def _merged(table: Plain, changes: Plain) -> Plain:
+    """A table with other entries in place of its own; inner tables of one kind are merged in turn."""
+    merged = dict(table)
+    for name, value in changes.items():
+        old = table.get(name)
+        if isinstance(value, dict) and isinstance(old, dict):
+            kind = old.get("kind")
+            value = _merged(old, value) if value.get("kind", kind) == kind else value
+        merged[name] = value
+    return merged
 
 
 def write_recipe(planned: Sweep, path: str | os.PathLike) -> None:

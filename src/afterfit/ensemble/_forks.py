@@ -42,7 +42,7 @@ def trunk(run: Run) -> Run:
     # A run takes one step at least; a trunk of none has its record and its snapshot before it.
     steps = max(fork.step, fork.parent.first_step + 1)
     shortened = dataclasses.replace(fork.parent, steps=steps, record=there, snapshots=there, stop=None)
-    return Run(shortened, run.seeds)
+    return Run(shortened, run.seeds, trunk=True)
 
 
 class Start(typing.NamedTuple):

@@ -43,6 +43,7 @@ class Trainer:
         with self._precision():
             template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
+            self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
             self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
 
     def run(self) -> None:
@@ -129,7 +130,7 @@ class Trainer:
         self.progress.done += 1
         self.progress.diverged += seat.diverged_at >= 0
         self.points.pop(seat.run.id, None)
-        self.publisher.finish(seat.final())
+        self.publisher.finish(seat.final(self._blank))
 
     # --- working --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..tasks import AbstractTask, Data
-from ..training import Program
+from ..training import ExampleCounts, Program
 from ._run import Run
 
 
@@ -52,6 +52,14 @@ def own_data(run: Run) -> Data:
     """A run's data without what its pack shares (those fields are `None`)."""
     data = task_data(run.experiment.task, run.seeds.split)
     return _without(data, run.experiment.task.shared)
+
+
+def example_counts(pack: Pack) -> list[ExampleCounts]:
+    """The distinct numbers of examples of a pack's runs; like shapes, a matter of the task."""
+    split_seeds = {run.experiment.task: run.seeds.split for run in pack.runs}
+    datas = (task_data(task, seed) for task, seed in split_seeds.items())
+    distinct = dict.fromkeys((int(data.train_count), int(data.test_count)) for data in datas)
+    return [{"train": train, "test": test} for train, test in distinct]
 
 
 @functools.lru_cache(maxsize=64)

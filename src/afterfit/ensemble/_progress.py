@@ -1,6 +1,7 @@
 """What a sweep tells while it runs."""
 
 import dataclasses
+import math
 import sys
 import time
 import typing
@@ -15,6 +16,7 @@ class Progress:
     """Where a sweep stands."""
 
     runs: int
+    noun: str = "runs"  # or what else is trained, for runs to begin from
     done: int = 0  # runs ended, whatever their outcome, this time
     stored: int = 0  # runs that the store already had
     diverged: int = 0
@@ -102,7 +104,7 @@ class Terminal:
 
 def describe(progress: Progress) -> str:
     """One line that says where a sweep stands."""
-    pieces = [f"{progress.done + progress.stored} of {progress.runs} runs"]
+    pieces = [f"{progress.done + progress.stored} of {progress.runs} {progress.noun}"]
     if progress.stored:
         pieces.append(f"{progress.stored} already stored")
     if progress.diverged:
@@ -110,7 +112,8 @@ def describe(progress: Progress) -> str:
     if progress.phase == "training":
         pieces.append(f"{progress.active} in training")
         pieces.append(f"{progress.steps_per_second:,.0f} steps/s")
-        pieces.append(f"accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}")
+        if math.isfinite(progress.train_accuracy):  # some record has been taken
+            pieces.append(f"accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}")
         if progress.rounds > ROUNDS_TO_KNOW:
             pieces.append(f"{duration(progress.seconds_left)} left")
     elif progress.phase == "done":

@@ -20,17 +20,22 @@ from ..training import Experiment, Moment, Program, Recipe, Seeds, State, to_pla
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """An experiment with its seeds."""
+    """An experiment with its seeds.
+
+    A `trunk` is what forks of one parent have in common: nobody asked for its records.
+    """
 
     experiment: Experiment
     seeds: Seeds
+    trunk: bool = False
 
     @functools.cached_property
     def recipe(self) -> dict[str, typing.Any]:
         """The complete recipe as plain data."""
         digest = self.experiment.task.digest
         files = {} if digest is None else {"files": digest}
-        return {**to_plain(self.experiment), **files, "seeds": dataclasses.asdict(self.seeds)}
+        role = {"trunk": True} if self.trunk else {}  # the names of all other runs stay as they were
+        return {**to_plain(self.experiment), **files, **role, "seeds": dataclasses.asdict(self.seeds)}
 
     @functools.cached_property
     def id(self) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import jax
 
 from ..store import RunRecords, Store, StoreError
-from ..training import State
-from ._engine import Layout
+from ..training import CheckingProbe, State
+from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
@@ -33,10 +33,12 @@ def run_all(
     """Trains the runs that the store does not have, and returns the records of all, in order."""
     prepare()
     distinct = {run.id: run for run in runs}
-    one_job = _Job(store, display, resume_every, layout, len(runs))
+    noun = "trunks of forks" if all(run.trunk for run in runs) else "runs"
+    one_job = _Job(store, display, resume_every, layout, len(runs), noun)
     if store is None:
         publisher = Publisher(None, resume_every)
         everything = list(distinct.values())
+        _check(everything)
         one_job.train(everything, publisher, one_job.starts(everything))
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
@@ -44,12 +46,23 @@ def run_all(
     stored = opened.has(distinct)
     if stored != distinct.keys():
         missing = [run for run in distinct if run not in stored]
+        _check([distinct[run] for run in missing])
         starts = one_job.starts([distinct[run] for run in missing])
         with opened.claim(missing, about()) as session:
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
             one_job.train(todo, Publisher(session, resume_every), starts)
     return opened.load([run.id for run in runs], snapshots=snapshots)
+
+
+def _check(runs: Sequence[Run]) -> None:
+    """**Raises:** what probes have against these runs: before anything is trained, be it a parent."""
+    careful = [
+        run for run in runs if any(isinstance(probe, CheckingProbe) for probe in run.experiment.probes)
+    ]
+    for pack in packs(careful):
+        with jax.enable_x64(pack.runs[0].experiment.precision == "float64"):
+            Engine.check(pack)
 
 
 class _Job(typing.NamedTuple):
@@ -60,6 +73,7 @@ class _Job(typing.NamedTuple):
     resume_every: float
     layout: Layout | None
     runs: int
+    noun: str
 
     def starts(self, todo: Sequence[Run]) -> Starts:
         """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
@@ -107,7 +121,7 @@ class _Job(typing.NamedTuple):
 
         **Raises:** what the first such pack raised, at the end.
         """
-        progress = Progress(runs=self.runs, stored=self.runs - len(todo))
+        progress = Progress(runs=self.runs, noun=self.noun, stored=self.runs - len(todo))
         self.display(progress)
         groups = packs(todo)
         problems: list[Exception] = []

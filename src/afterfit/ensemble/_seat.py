@@ -101,15 +101,15 @@ class Seat:
             self.snapshots if state else {},
         )
 
-    def final(self) -> RunRecords:
-        """What the store keeps of a run that has ended."""
+    def final(self, blank: dict[str, np.ndarray]) -> RunRecords:
+        """What the store keeps of a run that has ended; `blank` are the measures of one without records."""
         diverged = self.diverged_at >= 0
         advice = _DIVERGED_ADVICE if self.step >= self.run.experiment.first_step else _DIVERGED_BEFORE
         return RunRecords(
             run=self.run.id,
             recipe=self.run.recipe,
             steps=np.asarray(self.steps, np.int64),
-            values=self.values(),
+            values=self.values() or blank,
             outcome="diverged" if diverged else "done",
             outcome_step=self.diverged_at if diverged else self.step,
             message=advice if diverged else "",

@@ -128,7 +128,8 @@ class ByHand(AbstractGrouping):
     another run had at one step, to follow them along training.
     """
 
-    members: tuple[float, ...] = ()
+    groups: int = dataclasses.field()  # no default here, as members have none
+    members: tuple[float, ...]
 
     def __post_init__(self):
         super().__post_init__()

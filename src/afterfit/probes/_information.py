@@ -59,7 +59,10 @@ def information(
     - `bias_corrected`: subtracts the bias that the entropy of a normal distribution has on few samples.
     - `unit`: "bits" or "nats".
 
-    **Raises:** `ValueError` for fewer samples than variables, for NaN, and for unknown names.
+    Ranks are taken in the precision of `values`, whatever that of the arithmetic.
+
+    **Raises:** `ValueError` for fewer samples than variables, for NaN, for values that are no real numbers,
+    and for unknown names.
 
     Rosas, Mediano, Gastpar, Jensen 2019, "Quantifying high-order interdependencies via multivariate
     extensions of the mutual information"; Clauw et al. 2024, Eq. 1.
@@ -151,32 +154,38 @@ def bias_of_totals(
 
 
 def check_values(values: ArrayLike, ties: str, unit: str) -> Float[Array, "sample variable"]:
-    """The values as floating-point numbers, if information can be measured on them.
+    """The values as floating-point numbers of JAX, if information can be measured on them.
+
+    Where these would not hold the values, their ranks stand for them: float32 makes ties of neighbours that
+    are far from zero.
 
     **Raises:** `ValueError` as `information`.
     """
     check_names(ties, unit)
-    values = jnp.asarray(values)
-    check_shape(values)
-    if not jnp.issubdtype(values.dtype, jnp.floating):
-        values = values.astype(float)
-    broken = np.flatnonzero(~np.isfinite(np.asarray(values)).all(axis=0))
+    given = np.asarray(values)
+    if not (jnp.issubdtype(given.dtype, jnp.floating) or given.dtype.kind in "biu"):
+        raise ValueError(f"`values` must be real numbers, got {given.dtype}.")
+    if given.ndim != 2:
+        raise ValueError(f"`values` must have the axes (samples, variables), got shape {given.shape}.")
+    check_counts(*given.shape)
+    broken = np.flatnonzero(~np.isfinite(given).all(axis=0))
     if broken.size:
         raise ValueError(
-            f"`values` is not finite in {broken.size} of {values.shape[1]} variables, the first {broken[0]}: "
+            f"`values` is not finite in {broken.size} of {given.shape[1]} variables, the first {broken[0]}: "
             "has the run diverged?"
         )
-    return values
+    fits = jax.dtypes.canonicalize_dtype(given.dtype) == given.dtype
+    if fits and jnp.issubdtype(given.dtype, jnp.floating):
+        return jnp.asarray(given)
+    distinct = [np.unique(column, return_inverse=True)[1] for column in given.T]
+    return jnp.asarray(np.stack(distinct, axis=1), float)
 
 
-def check_shape(values: Array) -> None:
+def check_counts(samples: int, variables: int, nouns: tuple[str, str] = ("samples", "variables")) -> None:
     """**Raises:** `ValueError` unless there are more samples than variables, and one variable at least."""
-    if values.ndim != 2:
-        raise ValueError(f"`values` must have the axes (samples, variables), got shape {values.shape}.")
-    samples, variables = values.shape
     if variables < 1 or samples <= variables:
         raise ValueError(
-            f"{samples} samples of {variables} variables: correlations need more samples than variables. "
+            f"{samples} {nouns[0]} of {variables} {nouns[1]}: correlations need more samples than variables. "
             "Take more examples, or fewer variables."
         )
 

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..training import Moment, Split
+from ..training import ExampleCounts, Moment, Split
 from ._copula import Copula, gaussian_copula, Ties
 from ._grouping import AbstractGrouping, Ward
-from ._information import bias_of_totals, check_names, check_shape, entropy_bias, log_moments, Unit, UNITS
+from ._information import bias_of_totals, check_counts, check_names, entropy_bias, log_moments, Unit, UNITS
 from ._unions import (
     all_unions,
     annealed,
@@ -77,11 +77,13 @@ class OInformation:
     - `labels`: the group of each neuron.
     - `dead`: how many neurons are constant. They count for nothing.
 
-    **Degenerate inputs:** NaN where activations are NaN, or where a run has fewer samples than neurons.
-    Zeros for a layer of dead neurons.
+    **Degenerate inputs:** NaN where activations are NaN. Zeros for a layer of dead neurons. Means of few
+    groups can be compared on fewer examples than there are neurons: then the three totals are NaN.
 
-    **Raises:** `ValueError` for a path that the model does not have (the paths are listed), for fewer
-    examples than neurons, fewer neurons than groups, too many groups for "all", and unknown names.
+    **Raises:** `ValueError` for a path that the model does not have (the paths are listed), for fewer neurons
+    than groups, too many groups for "all", and unknown names. Before a run is trained, where its split has no
+    more examples than the layer neurons (for "means": than groups). A moment of stored weights is not
+    refused: there such a layer measures NaN.
     """
 
     layer: str
@@ -104,17 +106,14 @@ class OInformation:
                 raise ValueError(f"`{field}` must be one of {names}, got {getattr(self, field)!r}.")
         if self.points is not None and self.points < 2:
             raise ValueError(f"`points` must be at least 2 examples, got {self.points}.")
-        if self.search == "all" and self.groups.groups > MOST_GROUPS:
-            raise ValueError(
-                f"{self.groups.groups} groups have too many unions to look at all: at most {MOST_GROUPS}, "
-                "or search='greedy' or 'annealing'."
-            )
 
     def __call__(self, moment: Moment) -> dict[str, Array]:
         values, valid = self._activations(moment)
         copula = gaussian_copula(values, valid, ties=self.ties)
         labels = self._labels(moment, values, valid, copula)
         log_det, log_diagonal = log_moments(copula.correlation)
+        # Of as many neurons as samples the correlations are singular, whatever rounding makes of them.
+        log_det = jnp.where(jnp.sum(valid) > len(labels), log_det, jnp.nan)
         total, dual = -0.5 * log_det, 0.5 * (log_det + log_diagonal)
         bias = None
         if self.bias_corrected:
@@ -137,21 +136,35 @@ class OInformation:
             found[f"{name}_neurons"] = neurons
         return found
 
+    def check(self, moment: Moment, counts: ExampleCounts) -> None:
+        """**Raises:** `ValueError` if runs with so many examples have too few of them for the layer."""
+        examples = counts[self.split] if self.points is None else min(counts[self.split], self.points)
+        neurons = self._activations(moment)[0].shape[1]
+        samples = "training examples" if self.split == "train" else "test examples"
+        variables = "groups of neurons" if self.reading == "means" else "neurons"
+        check_counts(examples, self._variable_count(neurons), (samples, variables))
+
     # --- its pieces -----------------------------------------------------------------------------
+
+    def _variable_count(self, neurons: int) -> int:
+        return self.groups.groups if self.reading == "means" else neurons
 
     def _activations(self, moment: Moment) -> tuple[Float[Array, "sample neuron"], Bool[Array, " sample"]]:
         examples = moment.examples(self.split)
         inputs, valid = jax.tree.map(lambda leaf: leaf[: self.points], (examples.inputs, examples.valid))
         values = moment.activations(self.layer, inputs)
         values = values.reshape(values.shape[0], -1)
-        # Of fewer samples than neurons the correlations are singular, whatever rounding makes of them.
-        values = jnp.where(jnp.sum(valid) > values.shape[1], values, jnp.nan)
+        values = jnp.where(jnp.sum(valid) > self._variable_count(values.shape[1]), values, jnp.nan)
         if values.shape[1] < self.groups.groups:
             raise ValueError(
                 f"{self.layer!r} has {values.shape[1]} neurons, fewer than {self.groups.groups} groups: ask "
                 "for fewer groups."
             )
-        check_shape(values)
+        if self.search == "all" and self.groups.groups > MOST_GROUPS:
+            raise ValueError(
+                f"{self.groups.groups} groups have too many unions to look at all: at most {MOST_GROUPS}, "
+                "or search='greedy' or 'annealing'."
+            )
         return values, valid
 
     def _labels(self, moment: Moment, values: Array, valid: Array, copula: Copula) -> Int[Array, " neuron"]:

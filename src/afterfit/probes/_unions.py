@@ -181,10 +181,15 @@ def multiplets(
 
     **Arguments:** `values`: "sample variable"; `ties`, `unit`: as of `information`.
 
-    **Raises:** `ValueError` as `information`, and for more variables.
+    **Raises:** `ValueError` as `information`, for more variables, and for fewer than `fewest`.
     """
     checked = check_values(values, ties, unit)
     count = checked.shape[1]
+    if not 1 <= fewest <= count:
+        raise ValueError(
+            f"`fewest` must be from 1 to the {count} variables, got {fewest}: there is no such set of them. "
+            "Sets of two have no O-information, so that 3 variables are the fewest of interest."
+        )
     if count > MOST_GROUPS:
         raise ValueError(
             f"{count} variables have too many sets to look at all: at most {MOST_GROUPS}. Take some of them, "

@@ -193,7 +193,10 @@ def _times_table(runs: Runs) -> str:
     head += "".join(f"<th>{name}</th>" for name in columns)
     rows = []
     for place in np.ndindex(*(len(axis.labels) for axis in axes)):
-        cell = {which: median.transpose(*order)["median"].values[place] for which, median in found.items()}
+        cell = {
+            which: tuple(median.transpose(*order)[name].values[place] for name in ("median", "at_most"))
+            for which, median in found.items()
+        }
         counted = found["generalised"].transpose(*order)
         count, censored = (int(counted[name].values[place]) for name in ("runs", "censored"))
         budget = {
@@ -202,9 +205,9 @@ def _times_table(runs: Runs) -> str:
         }
         texts = [
             str(count),
-            _time_text(cell["memorised"], budget["memorised"], step_text),
-            _time_text(cell["generalised"], budget["generalised"], step_text),
-            _time_text(cell["ratio"], budget["ratio"], ratio_text),
+            _time_text(*cell["memorised"], budget["memorised"], step_text),
+            _time_text(*cell["generalised"], budget["generalised"], step_text),
+            _time_text(*cell["ratio"], budget["ratio"], ratio_text),
             f"{count - censored} of {count}" if count else "–",
         ]
         labels = "".join(_label_cell(axis, at) for axis, at in zip(axes, place, strict=True))
@@ -217,6 +220,8 @@ def _times_table(runs: Runs) -> str:
         if any(np.isinf(median["median"]).any() for median in found.values())
         else ""
     )
+    if any(median["at_most"].any() for median in found.values()):
+        open_end += " “≤ 40” says that runs were there at their first record, after step 0."
     return (
         "<section><h2>Steps to fit and to generalise</h2>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of steps">{table}</div>'
@@ -236,10 +241,10 @@ def _budget(times: np.ndarray, censored: np.ndarray) -> float:
     return float(np.median(ended)) if ended.size else np.nan
 
 
-def _time_text(median: float, budget: float, text: Callable[[float], str]) -> str:
+def _time_text(median: float, at_most: bool | np.bool_, budget: float, text: Callable[[float], str]) -> str:
     if np.isnan(median):
         return "–"
-    return f"&gt; {text(budget)}" if np.isinf(median) else text(median)
+    return f"&gt; {text(budget)}" if np.isinf(median) else ("≤ " if at_most else "") + text(median)
 
 
 def _recipes(about: dict[str, str]) -> Iterator[str]:

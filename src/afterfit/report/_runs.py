@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..statistics import grokking_time, median_time
+from ._labels import FORK, label, run_labels, words
 
 
 if typing.TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Measure:
 
     @property
     def title(self) -> str:
-        return _words(self.name)
+        return words(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,18 +134,6 @@ def read_runs(data: "xarray.Dataset") -> Runs:
     )
 
 
-def label(value: typing.Any) -> str:
-    """A coordinate as text: short numbers, anything else as it is."""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    if isinstance(value, int | np.integer):
-        return str(int(value))
-    if isinstance(value, float | np.floating):
-        # float32 coordinates read 0.30000001192092896 in full.
-        return f"{float(value):.6g}"
-    return str(value)
-
-
 def _axes(data: "xarray.Dataset", names: Sequence[str]) -> tuple[Axis, ...]:
     sizes = [data.sizes[name] for name in names]
     places = np.indices(sizes).reshape(len(sizes), int(np.prod(sizes)))
@@ -155,8 +144,12 @@ def _axes(data: "xarray.Dataset", names: Sequence[str]) -> tuple[Axis, ...]:
         numbers = values.dtype.kind in "fiu" or all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in values.tolist()
         )
-        title = _words(short if last.count(short) == 1 else name)
+        title = words(short if last.count(short) == 1 else name)
         labels = tuple(label(value) for value in values.tolist())
+        if name == FORK:
+            title, labels = "fork at", tuple("no step" if one == "None" else one for one in labels)
+        if name == "run":
+            labels = run_labels(data)
         if len(set(labels)) < len(labels):
             labels = tuple(str(value) for value in values.tolist())
         axes.append(Axis(name, title, labels, numbers, index))
@@ -204,8 +197,3 @@ def _flat(variable: "xarray.DataArray", names: Sequence[str]) -> np.ndarray:
 
 def _spread(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
-
-
-def _words(name: str) -> str:
-    # A line break in a name would end a string inside Vega's tooltip expressions.
-    return " ".join(name.replace("_", " ").split())

@@ -9,14 +9,18 @@ def describe_status(status: StoreStatus) -> str:
     """Runs by outcome, then each process at work and what was interrupted."""
     total = sum(status.counts.values())
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(status.counts.items()) if count)
-    lines = [f"{total} run{'s' * (total != 1)} stored" + (f": {outcomes}" if outcomes else "")]
+    lines = [f"{_count(total, 'run')} stored" + (f": {outcomes}" if outcomes else "")]
     if status.outdated:
         lines.append(
             f"{status.outdated} in another results version; they are shown, and run again when asked for"
         )
+    if status.trunks:
+        lines.append(f"{_count(status.trunks, 'trunk')} of forks beside them, which no report shows")
     for session in status.sessions:
         lines.append(f"training since {session.since} (process {session.pid} on {session.host}):")
-        lines.append(f"  {len(session.live)} running, {len(session.waiting)} waiting")
+        trunks = sum(bool(live.recipe.get("trunk")) for live in session.live.values())
+        beside = f", {_count(trunks, 'trunk')} of forks among them" if trunks else ""
+        lines.append(f"  {len(session.live)} running, {len(session.waiting)} waiting{beside}")
         speed, left = session.progress.get("steps_per_second"), session.progress.get("seconds_left")
         if speed:
             lines.append(
@@ -35,3 +39,7 @@ def describe_status(status: StoreStatus) -> str:
             f"{len(status.interrupted)} interrupted: start the same command again to go on with them"
         )
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -47,6 +47,7 @@ def _rows(runs: Runs) -> list[list[str]]:
         for which, text in (("memorised", step_text), ("generalised", step_text), ("ratio", ratio_text)):
             median = float(medians[which]["median"].values[place])
             missing = "never" if np.isinf(median) and which != "ratio" else "-"
-            cells.append(text(median) if np.isfinite(median) else missing)
+            bound = "≤ " if medians[which]["at_most"].values[place] else ""
+            cells.append(bound + text(median) if np.isfinite(median) else missing)
         rows.append(cells)
     return rows

@@ -64,19 +64,21 @@ def _column(runs: Runs, name: str) -> np.ndarray:
 def _one_run(runs: Runs) -> str:
     row = {name: _column(runs, name)[0] for name in map(str, runs.times.data_vars)}
     last = step_text(runs.last_step())
-    fitted = f"This run fitted its training set at step {step_text(row['memorised'])}"
-    generalised = f"{step_text(row['generalised'])}"
+    fitted = f"This run fitted its training set {_at(row['memorised'], row['memorised_before'])}"
+    generalised = _at(row["generalised"], row["generalised_before"])
+    later = _later(row["ratio"], at_least=row["memorised_before"])
     match Phase(row["phase"]):
         case Phase.GROKKED:
-            return f"{fitted} and generalised only at step {generalised}{_later(row['ratio'])}: it grokked."
+            return f"{fitted} and generalised only {generalised}{later}: it grokked."
         case Phase.GENERALISED if row["memorised_censored"]:
-            return f"This run generalised at step {generalised} without fitting its training set."
+            return f"This run generalised {generalised} without fitting its training set."
         case Phase.GENERALISED:
-            return f"{fitted} and generalised at step {generalised}{_later(row['ratio'])}."
+            return f"{fitted} and generalised {generalised}{later}."
         case Phase.MEMORISED_ONLY:
             return f"{fitted} and had not generalised by its last step, {last}."
         case Phase.DIVERGED:
-            after = "at its first record" if np.isnan(row["generalised"]) else f"after step {generalised}"
+            last_seen = step_text(row["generalised"])
+            after = "at its first record" if np.isnan(row["generalised"]) else f"after step {last_seen}"
             return f"This run diverged {after}, before it generalised."
         case _:
             return f"This run had not fitted its training set by its last step, {last}."
@@ -103,9 +105,10 @@ def _generalised(runs: Runs) -> str:
     if censored.all():
         return f"none had generalised by step {step_text(_last(generalised))}"
     over = [axis.name for axis in runs.axes]
-    median = median_time(runs.times, over=over)["median"].item()
+    found = median_time(runs.times, over=over)
+    median, bound = found["median"].item(), "at most " if found["at_most"].item() else ""
     ratio = median_time(runs.times, "ratio", over)["median"].item()
-    at = "" if np.isinf(median) else f" at a median step of {step_text(median)}{_later(ratio)}"
+    at = "" if np.isinf(median) else f" at a median step of {bound}{step_text(median)}{_later(ratio)}"
     if not censored.any():
         return f"all generalised,{at}"
     return f"{(~censored).sum():,} of {censored.size:,} generalised{',' + at if at else ''}"
@@ -114,7 +117,8 @@ def _generalised(runs: Runs) -> str:
 def _contrast(runs: Runs, axis: Axis) -> str:
     """The slowest value of an axis against its fastest; "" where they hardly differ."""
     others = [other.name for other in runs.axes if other.name != axis.name]
-    medians = median_time(runs.times, over=others)["median"].values
+    found = median_time(runs.times, over=others)
+    medians, bounds = found["median"].values, found["at_most"].values
     ratios = median_time(runs.times, "ratio", others)["median"].values
     if np.isnan(medians).all():
         return ""
@@ -127,12 +131,12 @@ def _contrast(runs: Runs, axis: Axis) -> str:
         budget = step_text(_last(_column(runs, "generalised")))
         return (
             f"with {axis.title} {slow_name} most had not generalised by step {budget}, "
-            f"with {fast_name} they generalised at step {step_text(medians[fast])}{there}"
+            f"with {fast_name} they generalised {_at(medians[fast], bounds[fast])}{there}"
         )
     only = "only " if ratios[slow] >= 2 else ""
     return (
-        f"with {axis.title} {slow_name} they generalised {only}at step {step_text(medians[slow])}"
-        f"{_later(ratios[slow])}, with {fast_name} at {step_text(medians[fast])}{there}"
+        f"with {axis.title} {slow_name} they generalised {only}{_at(medians[slow], bounds[slow])}"
+        f"{_later(ratios[slow])}, with {fast_name} {_at(medians[fast], bounds[fast], '')}{there}"
     )
 
 
@@ -145,7 +149,13 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONG else text[: _LONG - 1] + "…"
 
 
-def _later(ratio: float) -> str:
-    if not np.isfinite(ratio):
+def _at(step: float, before: bool | np.bool_, noun: str = "step ") -> str:
+    """When something happened; `before`: then, or earlier."""
+    return f"{'by' if before else 'at'} {noun}{step_text(step)}"
+
+
+def _later(ratio: float, *, at_least: bool | np.bool_ = False) -> str:
+    if not np.isfinite(ratio) or (at_least and ratio < 1.05):
         return ""
-    return f" ({ratio_text(ratio)} times later)" if ratio >= 1.05 else " (no later)"
+    bound = "at least " if at_least else ""
+    return f" ({bound}{ratio_text(ratio)} times later)" if ratio >= 1.05 else " (no later)"

@@ -28,8 +28,9 @@ def crossing_time(
     - `below`: at or below the level instead.
     - `lasting`: the first record from which on it stays there to the end.
 
-    **Returns:** `time` in steps, and `time_censored` where a run ended first; its time then is that of its
-    last record, and NaN without any record. For `median_time(..., "time")`.
+    **Returns:** `time` in steps; `time_censored` where a run ended first: its time then is that of its last
+    record, and NaN without any record; `time_before` where it was there at its first record, after step 0 (as
+    a fork may be), and may have been earlier. For `median_time(..., "time")`.
     """
     import xarray
 
@@ -47,8 +48,15 @@ def crossing_time(
     last = np.where(known, np.arange(steps.size), -1).max(axis=-1, initial=-1)
     at = np.where(censored, last, inside.argmax(axis=-1) if steps.size else last)
     time = np.append(steps, np.nan)[at]  # -1, without a record, is the NaN
+    earlier = (known & (np.arange(steps.size) < at[..., None])).any(axis=-1)
+    before = ~censored & ~earlier & (time > 0)
     dims = ordered.dims[:-1]
     coords = {name: values[name] for name in values.coords if set(values[name].dims) <= set(dims)}
     return xarray.Dataset(
-        {"time": (dims, time, {"units": "step"}), "time_censored": (dims, censored)}, coords=coords
+        {
+            "time": (dims, time, {"units": "step"}),
+            "time_censored": (dims, censored),
+            "time_before": (dims, before),
+        },
+        coords=coords,
     )

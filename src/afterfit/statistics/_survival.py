@@ -30,14 +30,16 @@ def median_time(
 
     **Arguments:**
 
-    - `times`: what `grokking_time` returns: `which` and `which + "_censored"`, over axes.
+    - `times`: what `grokking_time` returns: `which` and `which + "_censored"` (and perhaps
+      `which + "_before"`), over axes.
     - `which`: `memorised`, `generalised`, `delay` or `ratio`.
     - `over`: the axis or axes whose runs are pooled; the others remain. `()` pools none.
     - `confidence`: of the interval, between 0 and 1.
 
     **Returns:** over the remaining axes, in the unit of `which`: `median`, `low`, `high`, each +inf
     where open: a median of +inf says that at least half of the runs had not got there; low is
-    quick. `runs`: the runs that have a value; `censored`: how many of these are censored.
+    quick. `runs`: the runs that have a value; `censored`: how many of these are censored. `at_most`: whether
+    the median rests on runs that were there before their first record, and is an upper bound.
 
     **Degenerate inputs:** NaN times are left out; a cell without any other has NaN for all three. All
     censored: all three are +inf. One run, or all at the same time: S jumps from 1 to 0 and has no
@@ -55,16 +57,20 @@ def median_time(
 
     remaining = [dim for dim in times[which].dims if dim not in over]
     shape = [times.sizes[dim] for dim in remaining]
-    values, censored = (
-        times[name].transpose(*remaining, *over).values.reshape(*shape, -1)
-        for name in (which, f"{which}_censored")
+    values, censored, before = (
+        times.get(name, xarray.zeros_like(times[which], bool))
+        .transpose(*remaining, *over)
+        .values.reshape(*shape, -1)
+        for name in (which, f"{which}_censored", f"{which}_before")
     )
     result = {name: np.full(shape, np.nan) for name in ("median", "low", "high")}
+    result["at_most"] = np.zeros(shape, bool)
     for cell in np.ndindex(*shape):
         known = ~np.isnan(values[cell])
-        result["median"][cell], result["low"][cell], result["high"][cell] = _median(
-            values[cell][known], censored[cell][known], confidence
-        )
+        median, low, high, least = _median(values[cell][known], censored[cell][known], confidence)
+        result["median"][cell], result["low"][cell], result["high"][cell] = median, low, high
+        # Runs known to be there before `least` stay on that side of the median, wherever they were.
+        result["at_most"][cell] = np.isfinite(median) and (before[cell] & (values[cell] >= least)).any()
     result["runs"] = (~np.isnan(values)).sum(axis=-1)
     result["censored"] = (censored & ~np.isnan(values)).sum(axis=-1)
     return xarray.Dataset(
@@ -88,12 +94,12 @@ def _check_request(times: "xarray.Dataset", which: str, over: list[str], confide
 
 def _median(
     times: Float[np.ndarray, " run"], censored: Bool[np.ndarray, " run"], confidence: float
-) -> tuple[float, float, float]:
-    """`(median, low, high)` of one cell."""
+) -> tuple[float, float, float, float]:
+    """`(median, low, high)` of one cell, and where the stretch begins that the median is the middle of."""
     if times.size == 0:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, np.nan
     if censored.all():
-        return np.inf, np.inf, np.inf
+        return np.inf, np.inf, np.inf, np.inf
     from scipy.stats import CensoredData, ecdf
 
     survival = ecdf(CensoredData(uncensored=times[~censored], right=times[censored])).sf
@@ -109,7 +115,7 @@ def _median(
     low = _first(steps, band.low.probabilities <= 0.5 + _ROUNDING)
     high = _first(steps, band.high.probabilities <= 0.5 + _ROUNDING)
     falls_at_once = bool(survival.probabilities[steps == times[~censored].min()][0] <= _ROUNDING)
-    return (half + below) / 2, 0.0 if falls_at_once else low, high
+    return (half + below) / 2, 0.0 if falls_at_once else low, high, half
 
 
 def _first(steps: Float[np.ndarray, " event"], condition: Bool[np.ndarray, " event"]) -> float:

@@ -19,7 +19,8 @@ def grokking_time(data: "xarray.Dataset", accuracy: float = 0.99) -> "xarray.Dat
 
     `memorised = min {t : train_accuracy(t) >= accuracy}` over recorded steps t, `generalised` likewise
     for `test_accuracy`. A run that never gets there is *censored*: its time is its last recorded
-    step (its budget), marked as such, and never counted as an event.
+    step (its budget), marked as such, and never counted as an event. One that is there at its first record,
+    and that after step 0, may have got there before: forks begin so. Its time is the latest possible one.
 
     **Arguments:**
 
@@ -31,12 +32,15 @@ def grokking_time(data: "xarray.Dataset", accuracy: float = 0.99) -> "xarray.Dat
     **Returns:** variables over the axes of `data`, their coordinates kept; times in steps.
 
     - `memorised`, `generalised`; `memorised_censored`, `generalised_censored`.
+    - `memorised_before`, `generalised_before`: whether a run was there at its first record, after step 0.
     - `memorised_from`, `generalised_from`: the recorded step before the crossing, which lies in
-      `(from, time]`. Equal to the time for a crossing at the first record and for a censored run.
+      `(from, time]`. 0 if the run was there before, and equal to the time for a crossing at step 0 and for a
+      censored run.
     - `delay = generalised - memorised` in steps and `ratio = generalised / max(memorised, 1)`: how
-      many times later; high is grokking. Lower bounds where `generalised` is censored, NaN where
-      `memorised` is, as nothing bounds them then; `delay_censored`, `ratio_censored` mark both.
-    - `phase`: a value of `Phase`, as text.
+      many times later; high is grokking. Lower bounds where `generalised` is censored or the run memorised
+      before, NaN where `memorised` is censored or the run generalised before, as nothing bounds them then;
+      `delay_censored`, `ratio_censored` mark all of these.
+    - `phase`: a value of `Phase`, as text; by the lower bound where there is no more.
 
     **Degenerate inputs:** a diverged run is censored at its last finite record, unless it crossed before;
     a run without any finite record has NaN times and is marked censored.
@@ -62,21 +66,18 @@ def grokking_time(data: "xarray.Dataset", accuracy: float = 0.99) -> "xarray.Dat
     if "outcome" in data:
         diverged |= _by_run(data["outcome"], axes) == "diverged"
 
-    memorised, memorised_from, unfitted = _first_crossing(train, usable, steps, accuracy)
-    generalised, generalised_from, ungeneralised = _first_crossing(test, usable, steps, accuracy)
-    ratio = np.where(unfitted, np.nan, generalised / np.maximum(memorised, 1))
+    fit, late = (_first_crossing(curve, usable, steps, accuracy) for curve in (train, test))
+    unbounded = fit.censored | late.before
+    ratio = np.where(unbounded, np.nan, late.time / np.maximum(fit.time, 1))
+    inexact = unbounded | late.censored | fit.before
     columns = {
-        "memorised": (memorised, "step"),
-        "memorised_from": (memorised_from, "step"),
-        "memorised_censored": (unfitted, ""),
-        "generalised": (generalised, "step"),
-        "generalised_from": (generalised_from, "step"),
-        "generalised_censored": (ungeneralised, ""),
-        "delay": (np.where(unfitted, np.nan, generalised - memorised), "step"),
-        "delay_censored": (unfitted | ungeneralised, ""),
+        **_columns("memorised", fit),
+        **_columns("generalised", late),
+        "delay": (np.where(unbounded, np.nan, late.time - fit.time), "step"),
+        "delay_censored": (inexact, ""),
         "ratio": (ratio, "1"),
-        "ratio_censored": (unfitted | ungeneralised, ""),
-        "phase": (_phase(memorised, unfitted, ungeneralised, ratio, diverged), ""),
+        "ratio_censored": (inexact, ""),
+        "phase": (_phase(fit.time, fit.censored, late.censored, ratio, diverged), ""),
     }
     shape = [data.sizes[axis] for axis in axes]
     return xarray.Dataset(
@@ -102,7 +103,24 @@ def _check_variables(data: "xarray.Dataset") -> None:
 def _by_run(variable: "xarray.DataArray", axes: list, *rest: str) -> np.ndarray:
     """The values with all axes flattened into one: "run" or "run step"."""
     values = variable.transpose(*axes, *rest).values
-    return values.reshape(-1, *values.shape[len(axes) :])
+    runs = int(np.prod(values.shape[: len(axes)]))  # -1 would not do where no run has a record
+    return values.reshape(runs, *values.shape[len(axes) :])
+
+
+class _Crossing(typing.NamedTuple):
+    time: Float[np.ndarray, " run"]
+    since: Float[np.ndarray, " run"]  # the recorded step before it
+    censored: Bool[np.ndarray, " run"]
+    before: Bool[np.ndarray, " run"]  # there already at the first record, which is not that of step 0
+
+
+def _columns(name: str, found: _Crossing) -> dict[str, tuple[np.ndarray, str]]:
+    return {
+        name: (found.time, "step"),
+        f"{name}_from": (found.since, "step"),
+        f"{name}_censored": (found.censored, ""),
+        f"{name}_before": (found.before, ""),
+    }
 
 
 def _first_crossing(
@@ -110,18 +128,19 @@ def _first_crossing(
     usable: Bool[np.ndarray, "run step"],
     steps: Float[np.ndarray, " step"],
     level: float,
-) -> tuple[Float[np.ndarray, " run"], Float[np.ndarray, " run"], Bool[np.ndarray, " run"]]:
-    """`(time, the recorded step before it, censored)` of the first usable record at or above `level`."""
+) -> _Crossing:
+    """The first usable record at or above `level`."""
     positions = np.where(usable, np.arange(steps.size), -1)
     last = positions.max(axis=-1, initial=-1)
     hit = usable & (np.nan_to_num(curve) >= level - _ROUNDING)
     censored = ~hit.any(axis=-1)
     at = np.where(censored, last, hit.argmax(axis=-1) if steps.size else last)
-    before = np.where(np.arange(steps.size) < at[..., None], positions, -1).max(axis=-1, initial=-1)
-    before = np.where(censored | (before < 0), at, before)
+    previous = np.where(np.arange(steps.size) < at[..., None], positions, -1).max(axis=-1, initial=-1)
     # A run without a record has `at` = -1, which indexes this NaN.
     padded = np.append(steps, np.nan)
-    return padded[at], padded[before], censored
+    before = ~censored & (previous < 0) & (padded[at] > 0)
+    since = padded[np.where(censored | (previous < 0), at, previous)]
+    return _Crossing(padded[at], np.where(before, 0, since), censored, before)
 
 
 def _phase(

@@ -25,6 +25,7 @@ class RunEntry:
     - `outcome`, `outcome_step`: how it ended, and at which step.
     - `records`: how many steps were recorded.
     - `results_version`: the version of the numbers; `current` where it is this library's.
+    - `trunk`: whether it is the trunk of forks: what they have in common, which nobody asked for.
     """
 
     run: str
@@ -32,6 +33,7 @@ class RunEntry:
     outcome_step: int
     records: int
     results_version: int
+    trunk: bool
     _pack: "Pack" = dataclasses.field(repr=False, compare=False)
     _number: int = dataclasses.field(repr=False, compare=False)
 
@@ -82,8 +84,9 @@ class Pack:
     def __init__(self, path: Path):
         self.file = RunFile(path)
         index = self.file.index
+        trunks = set(index.get("trunks", ()))  # packs from before there were forks have none
         self.entries: list[RunEntry] = [
-            RunEntry(run, outcome, step, stop - start, version, self, number)
+            RunEntry(run, outcome, step, stop - start, version, number in trunks, self, number)
             for number, (run, outcome, step, version, (_, start, stop)) in enumerate(
                 zip(
                     index["runs"],
@@ -139,6 +142,7 @@ def write_pack(folder: Path, runs: Sequence[RunRecords], about: dict[str, Any], 
         "outcomes": [run.outcome for run in runs],
         "outcome_steps": [int(run.outcome_step) for run in runs],
         "results_versions": [int(one["results_version"]) for one in abouts],
+        "trunks": [number for number, run in enumerate(runs) if run.recipe.get("trunk")],
     }
     return write_runs(folder, "{digest}.safetensors", runs, texts, index, owner)
 

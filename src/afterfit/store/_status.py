@@ -48,16 +48,18 @@ class StoreStatus:
 
     **Arguments:**
 
-    - `counts`: outcome -> number of runs, for the current results version.
+    - `counts`: outcome -> number of runs, for the current results version; trunks of forks are no runs here.
     - `outdated`: number of runs that are stored in another results version only.
     - `sessions`: the living processes.
     - `interrupted`: runs that a dead process left and that can go on, with their records (no states).
+    - `trunks`: number of trunks of forks.
     """
 
     counts: dict[str, int]
     outdated: int
     sessions: tuple[SessionStatus, ...]
     interrupted: dict[str, LiveRun]
+    trunks: int = 0
 
 
 def read_status(root: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatus:
@@ -100,12 +102,14 @@ def read_status(root: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatu
                 tuple(run for run in claims["runs"] if run not in live and run not in ended),
             )
         )
-    counts = Counter(entry.outcome for entry in contents if entry.current)
+    runs = [entry for entry in contents if not entry.trunk]
+    counts = Counter(entry.outcome for entry in runs if entry.current)
     return StoreStatus(
         {outcome: counts[outcome] for outcome in OUTCOMES},
-        sum(not entry.current for entry in contents),
+        sum(not entry.current for entry in runs),
         tuple(found),
         {run: one for run, one in dead.items() if run not in held and run not in stored},
+        len(contents) - len(runs),
     )
 
 

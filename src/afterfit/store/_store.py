@@ -48,10 +48,14 @@ class Store:
         self._refresh()
         return {run for run in runs if any(entry.stored for entry in self._entries.get(run, ()))}
 
-    def runs(self) -> list[RunEntry]:
-        """The table of contents: the best entry of each run (current numbers first, failures last)."""
+    def runs(self, *, trunks: bool = False) -> list[RunEntry]:
+        """The table of contents: the best entry of each run (current numbers first, failures last).
+
+        The trunks of forks are left out, unless they are asked for.
+        """
         self._refresh()
-        return [max(entries, key=lambda entry: entry.rank) for entries in self._entries.values()]
+        best = [max(entries, key=lambda entry: entry.rank) for entries in self._entries.values()]
+        return [entry for entry in best if trunks or not entry.trunk]
 
     def load(self, runs: Iterable[str | RunEntry], *, snapshots: bool = True) -> list[RunRecords]:
         """The records of some runs, in their order; only their rows are read, and snapshots if wanted.
@@ -92,7 +96,7 @@ class Store:
 
     def status(self) -> StoreStatus:
         """What is done, what is running and what was interrupted."""
-        return read_status(self.path, self.runs)
+        return read_status(self.path, lambda: self.runs(trunks=True))
 
     def _refresh(self) -> None:
         # Packs never change, so a header is read once. A store of very many packs could keep these entries

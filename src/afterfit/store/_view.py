@@ -90,7 +90,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
     the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
     than 16 axes, there is one dimension `run`, with the fields as its coordinates. Of a fork's parent only
-    what differs from the fork is a field.
+    what differs from the fork is a field; `fork.step` is `None` for other runs. Trunks of forks are left out.
 
     Raises `StoreError` where there is no store, or no finished run in it.
     """
@@ -121,10 +121,11 @@ def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _without_repeats(recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe without what a fork's parent has in common with it."""
     fork = recipe.get("fork")
-    if not isinstance(fork, dict):
-        return recipe
+    if not isinstance(fork, dict):  # told apart from a fork by the step alone
+        return {**recipe, "fork": {"step": None, "reset_optimiser": False, "noise": 0.0, "parent": None}}
     parent = _difference(_without_repeats(fork["parent"]), recipe)
-    return {**recipe, "fork": {**fork, "parent": parent or None}}
+    own = {name: fork[name] for name in ("step", "reset_optimiser", "noise")}
+    return {**recipe, "fork": {**own, "parent": parent or None}}
 
 
 def _difference(table: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,10 @@ def run_figure(
     results = trained(figure.sweeps(scale))
     if figure.then is None or results.missing:
         return results
-    return trained(figure.then(results), results)
+    further = figure.then(results)
+    if twice := sorted(further.keys() & results.sweeps.keys()):
+        raise ValueError(f"`then` of {figure.name} must name new sweeps, got {', '.join(twice)} again.")
+    return trained(further, results)
 
 
 class _Watch:

@@ -1,6 +1,6 @@
 """How one run steps."""
 
-from ._evaluation import Split as Split, Totals as Totals
+from ._evaluation import ExampleCounts as ExampleCounts, Split as Split, Totals as Totals
 from ._experiment import (
     BASIC_MEASURES as BASIC_MEASURES,
     Experiment as Experiment,
@@ -25,7 +25,12 @@ from ._optimisers import (
     GradientDescent as GradientDescent,
     SGD as SGD,
 )
-from ._program import Program as Program, Recipe as Recipe, State as State
+from ._program import (
+    CheckingProbe as CheckingProbe,
+    Program as Program,
+    Recipe as Recipe,
+    State as State,
+)
 from ._recipe import changed as changed, fork as fork, from_plain as from_plain, to_plain as to_plain
 from ._schedule import (
     AbstractSchedule as AbstractSchedule,

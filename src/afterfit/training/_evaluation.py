@@ -6,7 +6,7 @@ what its own training set costs.
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ SMALL = 64  # examples that are not worth a loop
 
 Split = typing.Literal["train", "test"]
 """The two parts of a task's examples."""
+
+ExampleCounts = Mapping[Split, int]
+"""How many examples each part has in a run. In a compiled program they are traced: runs differ in them."""
 
 Maker = Callable[..., Predict]
 """From parameters, and the number of a block where chance must differ between blocks, to a prediction."""

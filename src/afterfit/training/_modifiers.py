@@ -125,7 +125,8 @@ class KeepUnits(AbstractConstraint):
     **Fields:**
 
     - `layer`: e.g. "layers[0]", a layer with a `weight` [in, out].
-    - `mask`: for each of its units 1 (it stays) or 0; `KeepUnits.of` makes it from a list of units.
+    - `mask`: for each of its units 1 (it stays) or 0; `KeepUnits.of` makes it from a list of units. A recipe
+      file may have `units` and `width` in its place, and perhaps `inverse`.
     - `biases`: whether the biases of the others are zero too.
 
     **Raises:** `ValueError` for a mask that keeps nothing or holds other numbers; before training begins, for
@@ -138,9 +139,15 @@ class KeepUnits(AbstractConstraint):
 
     @classmethod
     def of(
-        cls, layer: str, units: Iterable[typing.SupportsInt], width: int, *, inverse: bool = False
+        cls,
+        layer: str,
+        units: Iterable[typing.SupportsInt],
+        width: int,
+        *,
+        inverse: bool = False,
+        biases: bool = True,
     ) -> "KeepUnits":
-        """Keeps these units of so many, or (`inverse`) all others.
+        """Keeps these units of so many, or (`inverse`) all others; `biases` as the field.
 
         **Raises:** `ValueError` for units that a layer of this width does not have, and for truth values or
         fractions in place of their numbers.
@@ -154,7 +161,27 @@ class KeepUnits(AbstractConstraint):
         chosen = {int(unit) for unit in given}
         if strange := sorted(unit for unit in chosen if not 0 <= unit < width):
             raise ValueError(f"a layer of {width} units has no unit {strange[0]}.")
-        return cls(layer, tuple(float((unit in chosen) != inverse) for unit in range(width)))
+        return cls(layer, tuple(float((unit in chosen) != inverse) for unit in range(width)), biases)
+
+    @classmethod
+    def written_out(cls, table: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        """A recipe's table with the mask that `units`, `width` and `inverse` stand for.
+
+        **Raises:** `ValueError` as `of`, for `units` without `width`, and for a mask beside them.
+        """
+        short = {name: table[name] for name in ("units", "width", "inverse") if name in table}
+        if not short:
+            return table
+        if not {"units", "width"} <= short.keys() or "mask" in table:
+            raise ValueError(
+                "needs `mask`, or `units` and `width` in its place: units = [3, 17], width = 32."
+            )
+        for name, kind in (("units", list), ("width", int), ("inverse", bool)):
+            if type(short.get(name, kind())) is not kind:
+                what = {list: "a list of whole numbers", int: "a whole number", bool: "true or false"}[kind]
+                raise ValueError(f"`{name}` must be {what}, got {short[name]!r}.")
+        rest = {name: value for name, value in table.items() if name not in short}
+        return {**rest, "mask": [*cls.of("", **short).mask]}
 
     def __post_init__(self):
         wrong = [one for one in self.mask if one not in (0, 1)]

@@ -7,7 +7,7 @@ as arrays: `numbers` (the float fields of all components), `seeds`, and the task
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt32
 
 from ..models import call_batch, named_key, trainable
 from ..tasks import Data, Predict
-from ._evaluation import batch_gradient, block_size, full_gradient, linearised
+from ._evaluation import batch_gradient, block_size, ExampleCounts, full_gradient, linearised
 from ._experiment import Experiment, probe_name, Seeds
 from ._modifiers import is_matrix
 from ._moment import Moment
@@ -55,6 +55,17 @@ class State(eqx.Module):
     def running(self) -> Array:
         """Whether the run may go on."""
         return self.diverged_at < 0
+
+
+@typing.runtime_checkable
+class CheckingProbe(typing.Protocol):
+    """A probe that refuses runs which it could not measure, before they are trained.
+
+    What it measures with is traced, so that there it cannot know how many examples a run has.
+    """
+
+    def check(self, moment: Moment, counts: ExampleCounts) -> None:
+        """**Raises:** `ValueError` for runs with so many examples; of `moment` only shapes are known."""
 
 
 class Recipe(typing.NamedTuple):
@@ -198,6 +209,13 @@ class Program:
             else:
                 measures[name] = _measured(name, value)
         return measures
+
+    def check(self, recipe: Recipe, data: Data, state: State, counts: Sequence[ExampleCounts]) -> None:
+        """Asks the probes that check whether they can measure runs with so many examples; to be traced."""
+        moment = self.moment(recipe, data, state)
+        for probe in self._bind(recipe).probes:
+            for one in counts if isinstance(probe, CheckingProbe) else ():
+                probe.check(moment, one)
 
     def moment(self, recipe: Recipe, data: Data, state: State) -> Moment:
         """A run at a state, as probes see it."""

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator
 
+import numpy as np
 import pydantic
 
 from ._experiment import Experiment, Fork
@@ -86,6 +87,11 @@ class _Reader:
         before = len(self.mistakes)
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         values = {}
+        try:
+            plain = getattr(cls, "written_out", dict)(plain)  # a class may have a shorter form of its tables
+        except Exception as error:
+            self.mistakes.append(f"{path}: {_reason(error)}")
+            return None
         try:
             _hints(cls)
         except Exception as error:  # a user's class that names what it does not import
@@ -244,7 +250,7 @@ def changed(
 
 def fork(
     experiment: Experiment,
-    step: int,
+    step: int | np.integer,
     changes: dict[str, typing.Any] | None = None,
     *,
     reset_optimiser: bool = False,
@@ -260,6 +266,7 @@ def fork(
 
     **Raises:** `RecipeError` as `changed`, and for a step that the parent does not have.
     """
+    step = step.item() if isinstance(step, np.integer) else step
     try:
         branch = Fork(experiment, step, reset_optimiser, noise)
     except ValueError as error:
