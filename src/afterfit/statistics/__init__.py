@@ -16,6 +16,7 @@ from ._judgement import (
 )
 from ._kernel_descent import kernel_descent as kernel_descent, kernel_regression as kernel_regression
 from ._phase import Phase as Phase
+from ._proportions import exact_interval as exact_interval, Trend as Trend, trend as trend
 from ._regression import censored_fit as censored_fit, CensoredFit as CensoredFit
 from ._separation import separation as separation
 from ._survival import median_time as median_time
