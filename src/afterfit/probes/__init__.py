@@ -29,6 +29,7 @@ from ._grouping import (
     Ward as Ward,
 )
 from ._groups import group_scores as group_scores
+from ._guesses import RandomNetworks as RandomNetworks
 from ._information import (
     Information as Information,
     information as information,

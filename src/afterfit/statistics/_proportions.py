@@ -18,7 +18,8 @@ def exact_interval(successes: int, trials: int, confidence: float = 0.95) -> tup
 
     **Raises:** `ValueError` for counts that are none, and for a confidence that is not between 0 and 1.
 
-    Clopper and Pearson 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial".
+    Clopper and Pearson 1934, "The use of confidence or fiducial limits illustrated in the case of
+    the binomial".
     """
     import scipy.special
 
