@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from signs import at_rest, moment_of, orthant, Signs, vectors
+from spheres import at_rest, moment_of, orthant, Signs, vectors
 
 import afterfit as af
 from afterfit.ensemble import silent

@@ -44,5 +44,6 @@ from ._norms import (
 )
 from ._o_information import OInformation as OInformation
 from ._sharpness import keskar_sharpness as keskar_sharpness
+from ._tempered import TemperedVolume as TemperedVolume
 from ._twin import relative_change as relative_change, twin as twin
 from ._unions import Multiplets as Multiplets, multiplets as multiplets

@@ -43,8 +43,8 @@ _ROUNDING = 1e-5
 class RandomNetworks:
     """Random networks of the moment's norm: how many fit the training set, how many of those are good.
 
-    Parameters are drawn uniformly from the sphere whose radius is the norm of the moment's parameters, so that
-    at step 0 `parametrisation.init_scale` sets it. A network fits if it answers every training example
+    Parameters are drawn uniformly from the sphere whose radius is the norm of the moment's parameters, so
+    that at step 0 `parametrisation.init_scale` sets it. A network fits if it answers every training example
     correctly; only then is it tested. A million of small networks take seconds:
 
         af.Experiment(..., steps=1, record=af.At((0,)), probes=(af.probes.RandomNetworks(),))

@@ -70,30 +70,39 @@ def block_totals(
     return Totals(*(jnp.sum(jnp.where(valid, score, 0)) for score in scores))
 
 
-def mean_scores(predict: Predict, objective: AbstractObjective, data: Data, split: Split) -> Totals:
-    """Mean loss and accuracy of a split."""
+def mean_scores(
+    predict: Predict, objective: AbstractObjective, data: Data, split: Split, block: int | None = None
+) -> Totals:
+    """Mean loss and accuracy of a split, `block` examples at a time."""
     count, capacity = _extent(data, split)
+    size = block_size(capacity) if block is None else block
 
     def add(index: Int[Array, ""], totals: Totals) -> Totals:
-        rows, valid = _block_rows(data, split, index, count, capacity)
+        rows, valid = _block_rows(data, split, index, count, size)
         return Totals(*map(jnp.add, totals, block_totals(predict, objective, data, rows, valid)))
 
     zero = jnp.zeros(())
-    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity, block_size(capacity))
+    totals = _sum_over_blocks(add, Totals(zero, zero), count, capacity, size)
     return Totals(*(total / count for total in totals))
 
 
 def full_gradient(
-    maker: Maker, parameters: PyTree, objective: AbstractObjective, data: Data, split: Split
+    maker: Maker,
+    parameters: PyTree,
+    objective: AbstractObjective,
+    data: Data,
+    split: Split,
+    block: int | None = None,
 ) -> tuple[Float[Array, ""], PyTree]:
-    """Mean loss of a split and its gradient."""
+    """Mean loss of a split and its gradient, `block` examples at a time."""
     count, capacity = _extent(data, split)
+    size = block_size(capacity) if block is None else block
 
     def loss(candidate: PyTree, index: Int[Array, ""]) -> Float[Array, ""]:
-        rows, valid = _block_rows(data, split, index, count, capacity)
+        rows, valid = _block_rows(data, split, index, count, size)
         return block_totals(maker(candidate, index), objective, data, rows, valid).loss / count
 
-    return _sum_of_gradients(loss, parameters, count, capacity, block_size(capacity))
+    return _sum_of_gradients(loss, parameters, count, capacity, size)
 
 
 def block_size(capacity: int) -> int:
@@ -128,8 +137,7 @@ def _extent(data: Data, split: Split) -> tuple[Int[Array, ""], int]:
     return data.test_count, data.rows.shape[0]
 
 
-def _block_rows(data: Data, split: Split, index: Int[Array, ""], count: Int[Array, ""], capacity: int):
-    block = block_size(capacity)
+def _block_rows(data: Data, split: Split, index: Int[Array, ""], count: Int[Array, ""], block: int):
     positions = index * block + jnp.arange(block)
     valid = positions < count
     return rows_at(data, split, jnp.where(valid, positions, 0)), valid

@@ -91,21 +91,25 @@ class Moment(eqx.Module):
         predict = linearised(self.maker, self.initial)(parameters)
         return mean_scores(predict, self.objective, self.data, split)
 
-    def scores(self, split: Split, parameters: PyTree | None = None) -> Totals:
-        """Mean loss and accuracy of a split."""
+    def scores(self, split: Split, parameters: PyTree | None = None, block: int | None = None) -> Totals:
+        """Mean loss and accuracy of a split.
+
+        **Arguments:** `block`: examples at a time, by default what suits a network alone. A split may count
+        far fewer examples than its shapes have room for: small blocks save work on many networks.
+        """
         chosen = self.parameters if parameters is None else parameters
-        return mean_scores(self.maker(chosen), self.objective, self.data, split)
+        return mean_scores(self.maker(chosen), self.objective, self.data, split, block)
 
     def gradient(self, split: Split = "train", parameters: PyTree | None = None) -> PyTree:
         """Gradient of the mean loss of a split, shaped as `parameters`."""
         return self.loss_and_gradient(split, parameters)[1]
 
     def loss_and_gradient(
-        self, split: Split = "train", parameters: PyTree | None = None
+        self, split: Split = "train", parameters: PyTree | None = None, block: int | None = None
     ) -> tuple[Float[Array, ""], PyTree]:
-        """Mean loss of a split and its gradient."""
+        """Mean loss of a split and its gradient; `block` as of `scores`."""
         chosen = self.parameters if parameters is None else parameters
-        return full_gradient(self.maker, chosen, self.objective, self.data, split)
+        return full_gradient(self.maker, chosen, self.objective, self.data, split, block)
 
     def hessian_product(self, direction: PyTree, split: Split = "train") -> PyTree:
         """The Hessian of the mean loss of a split times a direction, both shaped as `parameters`.

@@ -7,6 +7,7 @@ import typing
 import equinox as eqx
 import jax
 import numpy as np
+import scipy.stats
 
 import afterfit as af
 from afterfit.tasks import AbstractObjective, AbstractTask, BinaryCrossEntropy, Data
@@ -76,3 +77,15 @@ def orthant(some: tuple[tuple[float, ...], ...]) -> float:
     rows = np.asarray(some) / np.linalg.norm(some, axis=1, keepdims=True)
     sines = np.arcsin((rows @ rows.T)[np.triu_indices(len(rows), 1)])
     return {2: 1 / 4 + sines.sum() / (2 * math.pi), 3: 1 / 8 + sines.sum() / (4 * math.pi)}[len(rows)]
+
+
+def assert_estimates(values, truth, spread):
+    """That independent estimates have the truth in the 99.9% Student interval of their mean.
+
+    `spread`: the largest standard deviation of a replica with which the test still says something.
+    """
+    values = np.asarray(values, float)
+    deviation = values.std(ddof=1)
+    assert deviation < spread, deviation
+    half = scipy.stats.t.ppf(0.9995, len(values) - 1) * deviation / np.sqrt(len(values))
+    assert abs(values.mean() - truth) < half, (values.mean(), truth, half)
