@@ -37,7 +37,9 @@ from ._information import (
     o_information_gradients as o_information_gradients,
 )
 from ._kernel import kernel_rows as kernel_rows, neural_tangent_kernel as neural_tangent_kernel
+from ._local_volume import LocalVolume as LocalVolume
 from ._norms import (
+    angle_from_initial as angle_from_initial,
     distance_from_initial as distance_from_initial,
     gradient_norm as gradient_norm,
     layer_norms as layer_norms,

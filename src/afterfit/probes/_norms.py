@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from ..models import by_path
@@ -26,3 +27,14 @@ def gradient_norm(moment: Moment) -> Float[Array, ""]:
 def distance_from_initial(moment: Moment) -> Float[Array, ""]:
     """How far the parameters have moved: the norm of `w - w0`; 0 at step 0."""
     return optax.tree.norm(jax.tree.map(jnp.subtract, moment.parameters, moment.initial))
+
+
+def angle_from_initial(moment: Moment) -> Float[Array, ""]:
+    """The angle (radians, 0 to pi) between the parameters and those at step 0; NaN if either are all zero.
+
+    Times the norm it is the distance along the sphere, for runs of constant norm.
+    """
+    ends = (ravel_pytree(tree)[0] for tree in (moment.initial, moment.parameters))
+    start, end = (flat / jnp.linalg.norm(flat) for flat in ends)
+    # Not the arc cosine of the product: in float32 that cannot tell angles below 3e-4 from 0 (Kahan 2006).
+    return 2 * jnp.arctan2(jnp.linalg.norm(end - start), jnp.linalg.norm(end + start))
