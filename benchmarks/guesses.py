@@ -60,7 +60,7 @@ def measure() -> Table:
         "batched": f"NumPy, {BATCH} networks at a time",
         "ours": "`RandomNetworks`",
     }
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (name, f"{best[way]:,.0f}", duration(1e6 / best[way]), f"{best['ours'] / best[way]:.1f}")
         for way, name in names.items()
     ]
