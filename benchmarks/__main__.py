@@ -17,6 +17,7 @@ BENCHMARKS = {
     "landscape": "231 constrained trainings beside eager PyTorch",
     "kernel": "a tangent kernel of 1,000 examples beside the dense Jacobian",
     "information": "O-information of a layer beside `hoi`, and beside a loop",
+    "guesses": "random networks a second beside NumPy, and their memory",
     "diagram": "588 runs as one program, beside single runs in turn",
     "sizes": "speed and memory against the number of runs",
     "refill": "runs that end at very different times",
