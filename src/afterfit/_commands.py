@@ -2,11 +2,14 @@
 
 import argparse
 import contextlib
+import os
 import pathlib
 import sys
+import threading
 import tomllib
 import typing
-from collections.abc import Sequence
+import webbrowser
+from collections.abc import Generator, Sequence
 
 
 DONE, FAILED = 0, 1
@@ -46,7 +49,8 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
     try:
-        data = planned.run(options.store, display=display, resume_every=options.resume_every)
+        with _watched(options):
+            data = planned.run(options.store, display=display, resume_every=options.resume_every)
     except Exception as error:
         from ._failure import describe_failure, own_frames
 
@@ -68,7 +72,8 @@ def reproduce(options: argparse.Namespace) -> int:
     study, figures = find_figures(options.paper)
     output = options.output or pathlib.Path("results") / study.name / options.scale
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
-    verdicts = run_figures(study, figures, options.scale, store=options.store, output=output, tell=tell)
+    with _watched(options):
+        verdicts = run_figures(study, figures, options.scale, store=options.store, output=output, tell=tell)
     print(verdict_table(verdicts))
     print(f"charts, tables and verdicts: {output}")
     return FAILED if any(row["verdict"] == "fails" for row in verdicts) else DONE
@@ -113,6 +118,41 @@ def status(options: argparse.Namespace) -> int:
 
     print(describe_status(Store(options.store, create=False, readonly=True).status()))
     return DONE
+
+
+def view(options: argparse.Namespace) -> int:
+    """Serves the live page of a store until it is interrupted."""
+    with _served(options), contextlib.suppress(KeyboardInterrupt):
+        tell("Ctrl-C ends it.")
+        threading.Event().wait()
+    return DONE
+
+
+@contextlib.contextmanager
+def _served(options: argparse.Namespace) -> Generator[None]:
+    """The live page of the store, for the length of a `with` block."""
+    from .report import live_page
+
+    with live_page(options.store, host=options.host, port=options.port) as address:
+        print(f"live page: {address}", flush=True)
+        if options.browser and _has_screen():
+            webbrowser.open(address)
+        yield
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window here, and not take over the terminal."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The live page beside a training, if it is asked for."""
+    if not options.live:
+        return contextlib.nullcontext()
+    from .store import Store
+
+    Store(options.store)  # the page needs one to look at before the first run is there
+    return _served(options)
 
 
 def report(options: argparse.Namespace) -> int:

@@ -152,6 +152,13 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"needs a positive number of seconds, got {text!r}")
 
 
+def _port(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 0 < int(text) < 65536:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"needs a number from 1 to 65535, got {text!r}")
+
+
 def _version() -> str:
     from . import __version__
 
@@ -174,6 +181,14 @@ _RESUME = _argument(
     metavar="SECONDS",
     help="time between resume points (default: %(default)s)",
 )
+_SERVER = [
+    _argument(
+        "--host", default="127.0.0.1", help="of the live page (default: %(default)s, this machine only)"
+    ),
+    _argument("--port", type=_port, help="of the live page (default: the first free one from 8765 on)"),
+    _argument("--no-browser", dest="browser", action="store_false", help="open no browser"),
+]
+_LIVE = [_argument("--live", action="store_true", help="serve the live page meanwhile"), *_SERVER]
 _INTO = "where results go (default: %(default)s)"
 
 _COMMANDS: dict[str, tuple] = {
@@ -191,6 +206,7 @@ _COMMANDS: dict[str, tuple] = {
                 help="smoke: seconds, to try it out (default: %(default)s)",
             ),
             _RESUME,
+            *_LIVE,
         ],
     ),
     "run": (
@@ -210,6 +226,7 @@ _COMMANDS: dict[str, tuple] = {
             ),
             _argument("--store", default="runs", metavar="DIR", help=_INTO),
             _RESUME,
+            *_LIVE,
         ],
     ),
     "reproduce": (
@@ -232,6 +249,7 @@ _COMMANDS: dict[str, tuple] = {
                 metavar="DIR",
                 help="charts, tables and verdicts (default: results/PAPER/SCALE)",
             ),
+            *_LIVE,
         ],
     ),
     "list": (
@@ -267,6 +285,12 @@ _COMMANDS: dict[str, tuple] = {
                 help="where the page goes (default: STORE/report.html)",
             ),
         ],
+    ),
+    "view": (
+        _commands.view,
+        "the live page of a store: curves and phase diagrams as they grow",
+        "afterfit view runs",
+        [_STORE, *_SERVER],
     ),
     "export": (
         _commands.export,

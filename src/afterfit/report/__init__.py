@@ -3,5 +3,6 @@
 from ._export import export as export
 from ._page import write_page as write_page
 from ._picture import learning_curves as learning_curves
+from ._server import live_page as live_page
 from ._status import describe_status as describe_status
 from ._summary import summary as summary

@@ -36,6 +36,9 @@ class Style:
     pooled: bool  # some line stands for more than one run, so that there are medians
     single: bool  # the runs themselves are drawn
     banded: bool
+    points: int = _POINTS  # of one measure over all its panels
+    end: int = 0  # the step axis reaches at least this far
+    linear: bool = False  # the step axis, instead of logarithmic
 
     @property
     def main(self) -> str:
@@ -43,10 +46,11 @@ class Style:
         return "median" if self.pooled else "run"
 
 
-def choose_style(runs: Runs) -> Style:
+def choose_style(runs: Runs, lines: int = LINES) -> Style:
+    """How to draw these runs, beyond so many `lines` without the single ones."""
     members = [member.size for _, _, member in runs.cells()]
     pooled = max(members) > 1
-    single = not pooled or sum(members) <= LINES
+    single = not pooled or sum(members) <= lines
     return Style(pooled=pooled, single=single, banded=pooled and not single)
 
 
@@ -86,7 +90,7 @@ def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -
 
 def _points_of_a_line(runs: Runs, style: Style) -> int:
     lines = sum((member.size if style.single else 0) + style.pooled for _, _, member in runs.cells())
-    return int(np.clip(_POINTS // max(lines, 1), _SHORTEST, _LONGEST))
+    return int(np.clip(style.points // max(lines, 1), _SHORTEST, _LONGEST))
 
 
 def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None) -> str:

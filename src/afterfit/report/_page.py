@@ -1,6 +1,5 @@
 """One HTML file that says what a set of runs did, and needs nothing else to be read."""
 
-import functools
 import html
 import importlib.resources
 import json
@@ -15,6 +14,7 @@ from ..statistics import median_time
 from ._aside import written_aside
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style
+from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
 from ._specs import curves_spec, reaches_over_edge, theme_config
 from ._words import headline, phase_counts, ratio_text, shape, step_text
@@ -75,25 +75,20 @@ def write_page(
         **{theme: _variables(colours[theme]) for theme in _THEMES},
         # Inside a script element only "<" could end it.
         "charts": json.dumps(island, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "library": _library(),
+        "library": library(),
+        "look": packaged("look.css"),
     }
-    template = importlib.resources.files("afterfit.report").joinpath("page.html").read_text("utf-8")
     # One pass, so that braces inside the data are left as they are.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], packaged("page.html"))
     path = pathlib.Path(path)
     with written_aside(path) as aside:
         aside.write_text(page, "utf-8")
     return path
 
 
-@functools.cache
-def _library() -> str:
-    """Vega, Vega-Lite and their embedder as one script; making it takes a second."""
-    import vl_convert
-
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
-    # As a plain script the bundle would claim hundreds of short global names.
-    return f"(() => {{{bundle}\n}})();"
+def packaged(name: str) -> str:
+    """The text of a file that lies beside this one."""
+    return importlib.resources.files("afterfit.report").joinpath(name).read_text("utf-8")
 
 
 def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str]:
@@ -169,7 +164,7 @@ def _legend(runs: Runs) -> str:
 def _phases(runs: Runs) -> str:
     return "".join(
         f"<li><b>{count:,} {html.escape(phase)}.</b> <span>{html.escape(phase.advice)}</span></li>"
-        for phase, count in phase_counts(runs)
+        for phase, count in phase_counts(runs.times)
     )
 
 

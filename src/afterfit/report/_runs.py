@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 
 COLOURS = 8  # more lines of different colour cannot be told apart
 PANELS = 6
+PARTS = ("train", "test", "")  # of a measure, in this order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,20 +141,27 @@ def _axes(data: "xarray.Dataset", names: Sequence[str]) -> tuple[Axis, ...]:
     last = [name.split(".")[-1] for name in names]
     axes = []
     for name, short, index in zip(names, last, places, strict=True):
-        values = data[name].values  # without a coordinate xarray counts from 0
-        numbers = values.dtype.kind in "fiu" or all(
-            isinstance(value, int | float) and not isinstance(value, bool) for value in values.tolist()
-        )
+        values = data[name].values.tolist()  # without a coordinate xarray counts from 0
         title = words(short if last.count(short) == 1 else name)
-        labels = tuple(label(value) for value in values.tolist())
-        if name == FORK:
-            title, labels = "fork at", tuple("no step" if one == "None" else one for one in labels)
-        if name == "run":
-            labels = run_labels(data)
-        if len(set(labels)) < len(labels):
-            labels = tuple(str(value) for value in values.tolist())
-        axes.append(Axis(name, title, labels, numbers, index))
+        axes.append(make_axis(name, title, values, index, run_labels(data) if name == "run" else None))
     return tuple(axes)
+
+
+def make_axis(
+    name: str,
+    title: str,
+    values: Sequence[typing.Any],
+    index: Int[np.ndarray, " run"],
+    labels: Sequence[str] | None = None,
+) -> Axis:
+    """An axis from the values at its places; `labels`: what to call them, if not after themselves."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    labels = tuple(label(value) for value in values) if labels is None else tuple(labels)
+    if name == FORK:
+        title, labels = "fork at", tuple("no step" if one == "None" else one for one in labels)
+    if len(set(labels)) < len(labels):
+        labels = tuple(str(value) for value in values)
+    return Axis(name, title, labels, numbers, index)
 
 
 def _measures(measured: dict[str, np.ndarray]) -> tuple[Measure, ...]:
@@ -161,33 +169,39 @@ def _measures(measured: dict[str, np.ndarray]) -> tuple[Measure, ...]:
     families: dict[str, dict[str, np.ndarray]] = {"accuracy": {}, "loss": {}}
     for name, values in measured.items():
         values = np.where(np.isfinite(values), values, np.nan).astype(float)
-        part, _, rest = name.partition("_")
-        if part in ("train", "test") and rest:
-            families.setdefault(rest, {})[part] = values
-        else:
-            families.setdefault(name, {})[""] = values
-    parts = ("train", "test", "")
+        family, part = family_of(name)
+        families.setdefault(family, {})[part] = values
     return tuple(
-        Measure(name, {part: family[part] for part in parts if part in family})
+        Measure(name, {part: family[part] for part in PARTS if part in family})
         for name, family in families.items()
         if any(np.isfinite(values).any() for values in family.values())
     )
 
 
+def family_of(name: str) -> tuple[str, str]:
+    """The measure of a recorded name, and its part: `train_loss` is the train part of `loss`."""
+    part, _, rest = name.partition("_")
+    return (rest, part) if part in ("train", "test") and rest else (name, "")
+
+
 def _by_effect(axes: Sequence[Axis], times: "xarray.Dataset") -> list[Axis]:
     """Axes that vary, seeds apart, the one that moves the median time to generalise most first."""
-    ended = times["generalised"].values
-    budget = float(ended[~np.isnan(ended)].max(initial=1))
 
     def effect(axis: Axis) -> float:
         others = [other.name for other in axes if other.name != axis.name]
-        medians = median_time(times, over=others)["median"].values
-        # A median that was never reached lies an unknown way beyond the budget: count it as a decade.
-        known = np.where(np.isinf(medians), 10 * budget, medians)[~np.isnan(medians)]
-        return float(np.ptp(np.log(np.maximum(known, 1)))) if known.size else 0.0
+        return spread_of(median_time(times, over=others)["median"].values, times)
 
     varying = [axis for axis in axes if len(axis.labels) > 1 and not axis.is_seed]
     return sorted(varying, key=effect, reverse=True)
+
+
+def spread_of(medians: np.ndarray, times: "xarray.Dataset") -> float:
+    """How far apart median times to generalise lie, as a difference of logarithms."""
+    ended = times["generalised"].values
+    budget = float(ended[~np.isnan(ended)].max(initial=1))
+    # A median that was never reached lies an unknown way beyond the budget: count it as a decade.
+    known = np.where(np.isinf(medians), 10 * budget, medians)[~np.isnan(medians)]
+    return float(np.ptp(np.log(np.maximum(known, 1)))) if known.size else 0.0
 
 
 def _flat(variable: "xarray.DataArray", names: Sequence[str]) -> np.ndarray:

@@ -81,7 +81,7 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
                 "parse": {name: "number" if name in numbers else "string" for name in table.columns},
             },
         },
-        "encoding": {"x": _x_channel(runs)},
+        "encoding": {"x": _x_channel(runs, style)},
         "layer": layers,
     }
 
@@ -106,6 +106,7 @@ def theme_config(theme: str, colours: list[str]) -> Spec:
         "font": font,
         "view": {"stroke": None},
         "range": {"category": colours},
+        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 11},
         "axis": {
             "labelColor": ink,
             "titleColor": ink,
@@ -159,11 +160,17 @@ def _tooltip(runs: Runs, measure: Measure, style: Style) -> list[Spec]:
     return [*axes, {"field": "step", "type": "quantitative", "format": ","}, *parts]
 
 
-def _x_channel(runs: Runs) -> Spec:
-    """Steps on a logarithmic scale, linear below the first positive step, so that step 0 has its place."""
+def _x_channel(runs: Runs, style: Style) -> Spec:
+    """Steps, by default on a logarithmic scale that is linear below the first positive step, for step 0."""
     first = runs.first_positive_step()
-    last = runs.last_step()
+    last = max(runs.last_step(), style.end)
     start = 0 if (runs.steps == 0).any() else first
+    domain = [start, max(last, start + 1)]
+    title: Spec = {"title": "step", "titleAnchor": "end", "grid": False, "labelFlush": True}
+    if style.linear:
+        linear = {"type": "linear", "domain": domain, "nice": False}
+        axis = {**title, "format": "~s", "tickCount": 6}
+        return {"field": "step", "type": "quantitative", "scale": linear, "axis": axis}
     decades = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(max(last, first)))) + 1)
     ticks = [factor * 10**decade for decade in decades for factor in range(1, 10)]
     ticks = [tick for tick in ticks if first <= tick <= last]
@@ -179,17 +186,14 @@ def _x_channel(runs: Runs) -> Spec:
         "scale": {
             "type": "symlog",
             "constant": first,
-            "domain": [start, max(last, start + 1)],
+            "domain": domain,
             "nice": False,
         },
         "axis": {
             "values": ([0] if start == 0 else []) + ticks,
             "labelExpr": f"({wanted}) ? ({text}) : ''",
-            "title": "step",
-            "titleAnchor": "end",
             "labelOverlap": False,
-            "labelFlush": True,
-            "grid": False,
+            **title,
         },
     }
 

@@ -1,5 +1,6 @@
 """Where records, snapshots and recipes live: a folder of immutable files, keyed by run."""
 
+from ._axis import Axes as Axes
 from ._error import (
     StoreBusy as StoreBusy,
     StoreError as StoreError,
@@ -20,4 +21,5 @@ from ._version import RESULTS_VERSION as RESULTS_VERSION
 from ._view import (
     open_dataset as open_dataset,
     to_dataset as to_dataset,
+    varying as varying,
 )

@@ -1,12 +1,15 @@
 """What a store is doing right now."""
 
 import dataclasses
+import hashlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ._disk import DIGEST
 from ._error import StoreError, StoreWarning
 from ._pack import RunEntry
 from ._records import LiveRun, OUTCOMES
@@ -111,6 +114,19 @@ def read_status(root: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatu
         {run: one for run, one in dead.items() if run not in held and run not in stored},
         len(contents) - len(runs),
     )
+
+
+def listing_digest(root: Path) -> str:
+    """A digest of the names of all published files below `root`, and of which sessions live."""
+    seen = [(folder.name, folder.alive, _names(folder.path)) for folder in sessions(root / "running")]
+    return hashlib.sha256(repr((_names(root / "packs"), seen)).encode()).hexdigest()[:DIGEST]
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".safetensors") and name[0] != ".")
+    except FileNotFoundError:
+        return []
 
 
 def _read_live(folder: SessionFolder, *kinds: str) -> tuple[dict[str, LiveRun], dict[str, Any]]:

@@ -11,7 +11,7 @@ from ._error import explain, StoreError
 from ._pack import Pack, PACK_NAME, read_entries, RunEntry
 from ._records import RunRecords
 from ._session import Session
-from ._status import read_status, StoreStatus
+from ._status import listing_digest, read_status, StoreStatus
 from ._version import FORMAT
 
 
@@ -97,6 +97,14 @@ class Store:
     def status(self) -> StoreStatus:
         """What is done, what is running and what was interrupted."""
         return read_status(self.path, lambda: self.runs(trunks=True))
+
+    def version(self) -> str:
+        """Text that is another one as soon as a reader would see something else.
+
+        It comes from the names of files, each of which carries a digest of its content, and from which
+        processes live; so it is cheap, and the same in every process.
+        """
+        return listing_digest(self.path)
 
     def _refresh(self) -> None:
         # Packs never change, so a header is read once. A store of very many packs could keep these entries

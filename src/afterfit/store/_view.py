@@ -13,7 +13,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from ._axis import find_axes, label
+from ._axis import Axes, find_axes, label
 from ._error import StoreError
 from ._records import RunRecords
 from ._store import Store
@@ -99,7 +99,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     if not entries:
         raise StoreError(f"{store.path} holds no finished run yet.")
     runs = store.load(entries, snapshots=False)
-    found = find_axes(_with_one_seed([_without_repeats(run.recipe) for run in runs]))
+    found = varying([run.recipe for run in runs])
     if found.is_grid:
         data = to_dataset(runs, found.coords, found.axes)
         extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
@@ -110,6 +110,15 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     return data.assign_coords(extra).assign_attrs(title=f"runs of {store.path.name}")
 
 
+def varying(recipes: Sequence[Mapping[str, Any]]) -> Axes:
+    """The fields in which recipes differ, as axes.
+
+    Where one seed drives all chance of every run it is the axis `seed`. Of a fork's parent only what differs
+    from the fork counts.
+    """
+    return find_axes(_with_one_seed([_without_repeats(recipe) for recipe in recipes]))
+
+
 def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Recipes with `seed` instead of `seeds`, if in each of them one seed drives all chance."""
     seeds = [recipe.get("seeds") for recipe in recipes]
@@ -118,7 +127,7 @@ def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**recipe, "seeds": None, "seed": next(iter(recipe["seeds"].values()))} for recipe in recipes]
 
 
-def _without_repeats(recipe: dict[str, Any]) -> dict[str, Any]:
+def _without_repeats(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe without what a fork's parent has in common with it."""
     fork = recipe.get("fork")
     if not isinstance(fork, dict):  # told apart from a fork by the step alone

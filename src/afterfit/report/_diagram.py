@@ -1,0 +1,165 @@
+"""Phase diagrams: one statistic of the runs at each pair of places on two axes, as a heat map."""
+
+import collections
+import typing
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..statistics import Phase
+from ._colours import PAIR
+from ._runs import Axis
+from ._scene import pooled_times, Scene
+from ._specs import Spec, theme_config
+from ._words import ratio_text, step_text
+
+
+STATISTICS = {
+    "generalised": "steps to generalise",
+    "memorised": "steps to memorise",
+    "delay": "delay in steps",
+    "ratio": "how many times later",
+    "phase": "phase",
+}
+_LAST = "last "  # before the name of a measure: its last value; "last accuracy" is that of the test set
+_CELL = 30  # pixels
+_LEGEND = {"orient": "top", "title": None, "direction": "horizontal", "gradientLength": 180, "columns": 3}
+_PHASES = {  # told apart on white and on dark paper, and by those who see few colours
+    Phase.GROKKED: "#1b7f5c",
+    Phase.GENERALISED: "#3f8fb5",
+    Phase.MEMORISED_ONLY: "#e0a030",
+    Phase.NEVER_FITTED: "#8a919c",
+    Phase.DIVERGED: "#c0304b",
+    Phase.NO_RECORD: "#c9cfda",
+}
+
+
+class Cell(typing.NamedTuple):
+    """What stands at one place of a diagram: a number (or none), and how it is read."""
+
+    value: float | None
+    text: str
+
+
+def diagram_spec(
+    scene: Scene, x: Axis, y: Axis | None, statistic: str, where: Mapping[str, str]
+) -> dict[str, typing.Any]:
+    """A heat map of a statistic over two axes (or one), pooled over all others.
+
+    `statistic`: one of `STATISTICS`, or "last " and a measure. Times are censored medians; an arrow says
+    that at least half of the runs had not got there when they ended.
+
+    **Raises:** `ValueError` for an unknown statistic.
+    """
+    wanted = scene.chosen(where)
+    places, groups = [], []
+    for across, up in np.ndindex(len(x.labels), 1 if y is None else len(y.labels)):
+        there = wanted & (x.index == across) & (True if y is None else y.index == up)
+        if there.any():
+            places.append((across, up))
+            groups.append(np.flatnonzero(there))
+    cells = _cells(scene, statistic, groups)
+    rows = [
+        {
+            "x": x.labels[across],
+            "y": "" if y is None else y.labels[up],
+            "value": cell.value,
+            "text": cell.text,
+            "runs": group.size,
+        }
+        for (across, up), cell, group in zip(places, cells, groups, strict=True)
+    ]
+    return {
+        "title": STATISTICS.get(statistic, statistic),
+        "fields": {"x": x.name, "y": "" if y is None else y.name},
+        "spec": _spec(rows, x, y, statistic),
+        "columns": {name: [row[name] for row in rows] for name in ("x", "y", "value", "text", "runs")},
+        "themes": {theme: theme_config(theme, list(PAIR[theme])) for theme in PAIR},
+    }
+
+
+def _cells(scene: Scene, statistic: str, groups: Sequence[np.ndarray]) -> list[Cell]:
+    if statistic.startswith(_LAST):
+        return [_number(value) for value in _last_values(scene, statistic.removeprefix(_LAST), groups)]
+    if statistic == "phase":
+        phases = scene.times["phase"].values
+        return [
+            Cell(None, collections.Counter(phases[group].tolist()).most_common(1)[0][0]) for group in groups
+        ]
+    if statistic not in STATISTICS:
+        raise ValueError(f"no statistic {statistic!r}; there are: {', '.join(STATISTICS)}, or last MEASURE")
+    text = ratio_text if statistic == "ratio" else step_text
+    medians, bounds = pooled_times(scene.times, statistic, groups) if groups else ([], [])
+    return [_time(median, bound, text) for median, bound in zip(medians, bounds, strict=True)]
+
+
+def _time(median: float, at_most: bool, text: typing.Callable[[float], str]) -> Cell:
+    if np.isnan(median):
+        return Cell(None, "unknown")
+    if np.isinf(median):
+        return Cell(None, "not yet")
+    return Cell(float(median), ("≤ " if at_most else "") + text(median))
+
+
+def _number(value: float) -> Cell:
+    return Cell(float(value), f"{value:.4g}") if np.isfinite(value) else Cell(None, "no value")
+
+
+def _last_values(scene: Scene, name: str, groups: Sequence[np.ndarray]) -> list[float]:
+    """Medians over each group of the last finite values; of train and test, of the test part."""
+    measure = scene.measure(name, (0,) * len(scene.measures.get(name, ())))
+    table = measure.parts.get("test", next(iter(measure.parts.values())))
+    known = np.isfinite(table)
+    place = np.where(known, np.arange(table.shape[1]), -1).max(axis=1)
+    last = np.where(place >= 0, table[np.arange(len(table)), place], np.nan)
+    return [
+        float(np.median(last[group][np.isfinite(last[group])] if np.isfinite(last[group]).any() else np.nan))
+        for group in groups
+    ]
+
+
+def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic: str) -> Spec:
+    values = [row["value"] for row in rows if row["value"] is not None]
+    positive = bool(values) and min(values) > 0 and max(values) > 5 * min(values)
+    if statistic == "phase":
+        scale: Spec = {"domain": [str(phase) for phase in _PHASES], "range": list(_PHASES.values())}
+        colour: Spec = {"field": "text", "type": "nominal", "scale": scale, "legend": _LEGEND}
+    else:
+        kind: Spec = {"type": "log"} if positive else {"type": "linear", "zero": False}
+        scale = {**kind, "scheme": "viridis", "reverse": True}
+        known = {
+            "field": "value",
+            "type": "quantitative",
+            "scale": scale,
+            "legend": {**_LEGEND, "format": "~s"},
+        }
+        colour = {"condition": {"test": "isValid(datum.value)", **known}, "value": "#8a919c55"}
+    titles = {"x": x.title, "y": "" if y is None else y.title}
+    pointed = [{"field": name, "type": "nominal", "title": title} for name, title in titles.items() if title]
+    pointed += [
+        {"field": "text", "type": "nominal", "title": STATISTICS.get(statistic, statistic)},
+        {"field": "runs"},
+    ]
+    axis: Spec = {"labelLimit": 90, "labelOverlap": True, "grid": False, "domain": False, "ticks": False}
+    up = {"field": "y", "type": "ordinal", "sort": [] if y is None else list(y.labels[::-1])}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": "container",
+        "height": _CELL * max(1, min(16, 1 if y is None else len(y.labels))),
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "encoding": {
+            "x": {
+                "field": "x",
+                "type": "ordinal",
+                "sort": list(x.labels),
+                "axis": {**axis, "title": titles["x"], "labelAngle": 0},
+            },
+            "y": {**up, "axis": {**axis, "title": titles["y"]} if y is not None else None},
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "cursor": "pointer", "cornerRadius": 2},
+                "encoding": {"color": colour, "tooltip": pointed},
+            },
+        ],
+    }
