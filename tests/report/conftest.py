@@ -1,8 +1,13 @@
 """Runs that grok by construction: logistic curves on the logarithm of steps."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import xarray
+
+from afterfit.store import LiveRun, RunRecords, Store
 
 
 def grokking_runs(axes=None, steps=5000, records=120, seed=0):
@@ -48,3 +53,37 @@ def grokking_runs(axes=None, steps=5000, records=120, seed=0):
 @pytest.fixture(name="grokking_runs")
 def _grokking_runs():
     return grokking_runs
+
+
+def stored_runs(folder, axes, *, steps=5000, records=120, until=None, extra=None):
+    """A store of runs that grok by construction, one for each place on the axes, and their identities.
+
+    `until`: of runs that still train, how many records there are so far: they are returned, not stored.
+    """
+    data = grokking_runs(axes, steps, records)
+    made = []
+    for place in np.ndindex(*(len(values) for values in axes.values())):
+        changes = {name: values[at] for (name, values), at in zip(axes.items(), place, strict=True)}
+        values = {str(name): data[name].values[place][:until] for name in data.data_vars if name != "outcome"}
+        recipe = {
+            "task": {"kind": "BinaryOperation", "operation": "x/y"},
+            "steps": steps,
+            **(extra or {}),
+            **changes,
+        }
+        run = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
+        at = data["step"].values[:until]
+        if until is None:
+            made.append(RunRecords(run, recipe, at, values, "done", int(at[-1])))
+        else:
+            made.append(LiveRun(run, recipe, at, values))
+    store = Store(folder)
+    if until is None:
+        with store.claim([one.run for one in made]) as session:
+            session.publish_runs(made)
+    return made
+
+
+@pytest.fixture(name="stored_runs")
+def _stored_runs():
+    return stored_runs

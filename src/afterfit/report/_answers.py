@@ -208,7 +208,7 @@ def _row(scene: Scene, place: int) -> Plain:
         "state": scene.states[place],
         "phase": str(scene.times["phase"].values[place]),
         "labels": [axis.labels[axis.index[place]] for axis in _swept(scene)],
-        "step": step_text(record.steps[-1]),
+        "step": step_text(float(record.steps[-1])),
         "train": _percent(latest.get("train_accuracy")),
         "test": _percent(latest.get("test_accuracy")),
     }

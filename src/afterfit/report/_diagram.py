@@ -2,7 +2,7 @@
 
 import collections
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -90,10 +90,10 @@ def _cells(scene: Scene, statistic: str, groups: Sequence[np.ndarray]) -> list[C
         raise ValueError(f"no statistic {statistic!r}; there are: {', '.join(STATISTICS)}, or last MEASURE")
     text = ratio_text if statistic == "ratio" else step_text
     medians, bounds = pooled_times(scene.times, statistic, groups) if groups else ([], [])
-    return [_time(median, bound, text) for median, bound in zip(medians, bounds, strict=True)]
+    return [_time(float(median), bool(bound), text) for median, bound in zip(medians, bounds, strict=True)]
 
 
-def _time(median: float, at_most: bool, text: typing.Callable[[float], str]) -> Cell:
+def _time(median: float, at_most: bool, text: Callable[[float], str]) -> Cell:
     if np.isnan(median):
         return Cell(None, "unknown")
     if np.isinf(median):
@@ -109,13 +109,10 @@ def _last_values(scene: Scene, name: str, groups: Sequence[np.ndarray]) -> list[
     """Medians over each group of the last finite values; of train and test, of the test part."""
     measure = scene.measure(name, (0,) * len(scene.measures.get(name, ())))
     table = measure.parts.get("test", next(iter(measure.parts.values())))
-    known = np.isfinite(table)
-    place = np.where(known, np.arange(table.shape[1]), -1).max(axis=1)
+    place = np.where(np.isfinite(table), np.arange(table.shape[1]), -1).max(axis=1)
     last = np.where(place >= 0, table[np.arange(len(table)), place], np.nan)
-    return [
-        float(np.median(last[group][np.isfinite(last[group])] if np.isfinite(last[group]).any() else np.nan))
-        for group in groups
-    ]
+    medians = [last[group][place[group] >= 0] for group in groups]
+    return [float(np.median(known)) if known.size else np.nan for known in medians]
 
 
 def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic: str) -> Spec:

@@ -62,7 +62,8 @@ class Scene:
     @functools.cached_property
     def planned(self) -> int:
         """The step that the runs on their way are to reach; 0 without any."""
-        steps = [run.recipe.get("steps", 0) for run, state in self._with_state() if state == "running"]
+        both = zip(self.records, self.states, strict=True)
+        steps = [run.recipe.get("steps", 0) for run, state in both if state == "running"]
         return max(steps, default=0)
 
     @functools.cached_property
@@ -142,9 +143,6 @@ class Scene:
             colour=None if colour is None else axes[colour.name],
             panel=None if panel is None else axes[panel.name],
         )
-
-    def _with_state(self) -> typing.Iterable[tuple[RunRecords, str]]:
-        return zip(self.records, self.states, strict=True)
 
     def _table(self, name: str, index: tuple[int, ...]) -> Float[np.ndarray, "run step"]:
         table = np.full((len(self.records), self.steps.size), np.nan)

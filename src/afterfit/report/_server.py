@@ -169,6 +169,7 @@ def app(watch: Watch, *, port: int, token: str, end: threading.Event) -> "Starle
             Route("/events", events),
         ],
         middleware=[Middleware(_Guard, port=port, token=token)],
+        exception_handlers={Exception: _broken},
     )
 
 
@@ -224,6 +225,12 @@ class _Guard:
         else:
             response = self._app
         await response(scope, receive, send)
+
+
+def _broken(request: "Request", error: Exception) -> "Response":
+    """What a reader sees of a mistake of ours."""
+    del request
+    return _json({"error": f"this should not have happened: {type(error).__name__}: {error}"}, 500)
 
 
 def _choice(request: "Request") -> Choice:

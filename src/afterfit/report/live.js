@@ -110,6 +110,7 @@
       });
       this.signal("focus", focus);
       if (zoom) this.signal("zoom_step", zoom);
+      this.place.view = this.view; // for a look from outside
       await this.view.runAsync();
     }
 
@@ -237,7 +238,8 @@
           const { [axis.name]: _, ...others } = chosen.where;
           choose({ where: select.value === "" ? others : { ...others, [axis.name]: select.value } });
         });
-        at("filters").append(element("label", {}, axis.title, select));
+        const title = element("span", { className: "text", textContent: axis.title, title: axis.title });
+        at("filters").append(element("label", {}, title, select));
       }
       fill(select, [["", "all"], ...axis.labels.map(label => [label, label])], chosen.where[axis.name] ?? "");
     }

@@ -1,0 +1,409 @@
+"""The live page: who gets an answer, what is answered, and what a real browser makes of it."""
+
+import contextlib
+import http.client
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from afterfit.report import live_page
+from afterfit.statistics import grokking_time, median_time
+from afterfit.store import LiveRun, open_dataset, Store, StoreError
+
+
+AXES = {"weight_decay": [0.1, 1.0, 3.0], "fraction": [0.4, 0.6], "seed": [0, 1]}
+HOSTILE = "<script>alert('x')</script> & \"quotes\" " + "long " * 40
+
+
+@pytest.fixture(name="store")
+def _store(tmp_path, stored_runs):
+    stored_runs(tmp_path / "runs", AXES)
+    return tmp_path / "runs"
+
+
+class Asked:
+    """The answer to one request."""
+
+    def __init__(self, address, path, **headers):
+        place = urllib.parse.urlsplit(address)
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", place.port, timeout=30)
+        ) as connection:
+            connection.request("GET", path, headers={"Host": f"localhost:{place.port}", **headers})
+            answer = connection.getresponse()
+            self.code, self.headers, self.body = answer.status, answer.headers, answer.read()
+
+    @property
+    def told(self):
+        return json.loads(self.body)
+
+
+def _about(what, **parameters):
+    return f"/api/{what}?" + urllib.parse.urlencode(parameters)
+
+
+# --- who gets an answer ---
+
+
+def test_only_names_of_this_machine_are_answered(store):
+    with live_page(store) as address:
+        port = urllib.parse.urlsplit(address).port
+        for path in ("/", "/live.js", "/vega.js", "/api/status", "/events"):
+            for host in ("evil.example", f"evil.example:{port}", "localhost", "localhost:1", ""):
+                assert Asked(address, path, Host=host).code == 403
+        for host in ("localhost", "127.0.0.1", "[::1]"):
+            assert Asked(address, "/api/status", Host=f"{host}:{port}").code == 200
+
+
+def test_elsewhere_a_token_is_needed(store):
+    with live_page(store, host="0.0.0.0") as address:
+        token = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["token"][0]
+        assert len(token) > 30
+        for path in ("/", "/?token=", "/?token=wrong", "/api/status", "/events"):
+            assert Asked(address, path).code == 403
+        first = Asked(address, f"/?token={token}")
+        assert (first.code, first.headers["location"]) == (307, "/")
+        cookie = first.headers["set-cookie"]
+        assert "httponly" in cookie.lower() and "samesite=strict" in cookie.lower()
+        assert Asked(address, "/api/status", Cookie=cookie.split(";")[0]).code == 200
+        assert Asked(address, "/api/status", Cookie=cookie.split("=")[0] + "=wrong").code == 403
+
+
+def test_answers_ask_for_nothing_outside(store):
+    with live_page(store) as address:
+        page = Asked(address, "/")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for path in ("/", "/live.js", "/live.css", "/look.css"):
+            assert b"//" not in Asked(address, path).body.replace(b" // ", b"").replace(b"\n//", b"\n")
+
+
+def test_a_taken_port(store):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(ValueError, match="Try another --port"):
+            with live_page(store, port=taken.getsockname()[1]):
+                pass
+    with live_page(store) as first, live_page(store) as second:
+        assert first != second
+
+
+def test_there_must_be_a_store(tmp_path):
+    with pytest.raises(StoreError, match="does not exist"):
+        with live_page(tmp_path / "nowhere"):
+            pass
+
+
+def test_the_command_ends_in_peace_when_interrupted(store):
+    start = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "view", str(store), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[-1]
+        assert Asked(address, "/live.css").code == 200
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0 and "Traceback" not in told
+
+
+# --- what is answered ---
+
+
+def test_a_reader_who_has_the_answer_is_told_so(store, stored_runs):
+    with live_page(store) as address:
+        first = Asked(address, _about("curves"))
+        tag = first.headers["etag"]
+        assert first.told["panels"] and Asked(address, _about("curves"), **{"If-None-Match": tag}).code == 304
+        port = urllib.parse.urlsplit(address).port
+    with live_page(store, port=port) as address:  # the next server says the same
+        assert Asked(address, _about("curves"), **{"If-None-Match": tag}).code == 304
+        stored_runs(store, {**AXES, "seed": [7]})
+        _until(lambda: Asked(address, _about("curves"), **{"If-None-Match": tag}).code == 200)
+
+
+def _until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _events(address, last=""):
+    """The ids of the events that come within a moment."""
+    place = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=2.5)
+    connection.request("GET", "/events", headers={"Host": f"localhost:{place.port}", "Last-Event-ID": last})
+    answer = connection.getresponse()
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    ids = []
+    try:
+        while line := answer.readline():
+            if line.startswith(b"id: "):
+                ids.append(line[4:].decode().strip())
+    except TimeoutError:
+        return ids
+    finally:
+        connection.close()
+    return ids
+
+
+def test_an_event_is_sent_once(store, stored_runs):
+    with live_page(store) as address:
+        (version,) = _events(address)
+        assert (
+            version
+            == Store(store, readonly=True).version()
+            == Asked(address, _about("status")).told["version"]
+        )
+        assert _events(address, version) == []
+        stored_runs(store, {**AXES, "seed": [7]})
+        _until(lambda: Asked(address, _about("status")).told["version"] != version)
+        (newer,) = _events(address, version)
+        assert newer != version
+
+
+def test_medians_are_medians(store):
+    data = open_dataset(store)["test_accuracy"]
+    with live_page(store) as address:
+        told = Asked(address, _about("curves", colour="weight_decay")).told
+    (panel,) = told["panels"]
+    columns = panel["columns"]
+    axis = next(field for field, name in panel["fields"].items() if name == "weight_decay")
+    for decay in AXES["weight_decay"]:
+        rows = [
+            row
+            for row in range(len(columns["step"]))
+            if columns["kind"][row] == "median" and columns[axis][row] == f"{decay:g}"
+        ]
+        expected = data.sel(weight_decay=decay).median(["fraction", "seed"])
+        drawn = [columns["test"][row] for row in rows]
+        assert len(drawn) > 30
+        np.testing.assert_allclose(
+            drawn, expected.sel(step=[columns["step"][row] for row in rows]), rtol=1e-3, atol=1e-4
+        )
+    assert [key["label"] for key in told["legend"]] == ["0.1", "1", "3"]
+
+
+def test_only_the_chosen_runs_are_drawn(store):
+    where = json.dumps({"weight_decay": "1", "fraction": "0.6"})
+    with live_page(store) as address:
+        told = Asked(address, _about("curves", where=where, colour="seed")).told
+        assert told["shown"] == 2
+        assert Asked(address, _about("runs", where=where)).told["total"] == 2
+        for wrong, hint in (
+            ({"measure": "los"}, "there are: accuracy, loss"),
+            ({"colour": "decay"}, "there are: weight_decay"),
+            ({"index": "1"}, "expected a place in it"),
+            ({"where": "[]"}, "table of labels"),
+        ):
+            answer = Asked(address, _about("curves", **wrong))
+            assert answer.code == 400 and hint in answer.told["error"]
+
+
+def test_a_diagram_has_the_median_of_each_cell(store):
+    times = median_time(grokking_time(open_dataset(store)), over="seed")["median"]
+    with live_page(store) as address:
+        told = Asked(address, _about("diagram", x="weight_decay", y="fraction", statistic="generalised")).told
+        columns = told["columns"]
+        assert len(columns["x"]) == 6 and set(columns["runs"]) == {2}
+        for x, y, value in zip(columns["x"], columns["y"], columns["value"], strict=True):
+            expected = times.sel(weight_decay=float(x), fraction=float(y)).item()
+            assert value == (expected if np.isfinite(expected) else None)
+        phases = Asked(address, _about("diagram", x="weight_decay", y="", statistic="phase")).told
+        assert set(phases["columns"]["text"]) == {"grokked", "memorised only"}
+        last = Asked(address, _about("diagram", x="seed", y="", statistic="last accuracy")).told
+        assert last["columns"]["value"] == [1.0, 1.0]
+        assert Asked(address, _about("diagram", x="seed", y="", statistic="speed")).code == 400
+
+
+def test_runs_on_their_way_are_shown(tmp_path, stored_runs):
+    stored_runs(tmp_path, {"seed": [0]})
+    live = stored_runs(tmp_path, {"seed": [1, 2]}, until=60)
+    with Store(tmp_path).claim([one.run for one in live] + ["later"]) as session:
+        session.publish_segment(live, {"steps_per_second": 120.0, "seconds_left": 33.0})
+        with live_page(tmp_path) as address:
+            told = Asked(address, _about("status")).told
+            assert told["counts"] == {"done": 1, "running": 2, "waiting": 1}
+            (process,) = told["sessions"]
+            assert (process["steps_per_second"], process["seconds_left"]) == (120.0, 33.0)
+            curves = Asked(address, _about("curves", where=json.dumps({"seed": "1"}))).told
+            (panel,) = curves["panels"]
+            assert len(panel["columns"]["step"]) == 60
+            assert panel["spec"]["encoding"]["x"]["scale"]["domain"] == [0, 5000]  # where it will end
+            one = Asked(address, _about("run", id=live[0].run)).told
+            assert one["state"] == "running" and '"operation": "x/y"' in one["recipe"]
+
+
+def test_one_place_of_a_measure_of_arrays(tmp_path, stored_runs):
+    (live,) = stored_runs(tmp_path, {"seed": [1]}, until=30)
+    spectrum = np.arange(60.0).reshape(30, 2)
+    more = LiveRun(live.run, live.recipe, live.steps, {**live.values, "spectrum": spectrum})
+    with Store(tmp_path).claim([live.run]) as session:
+        session.publish_segment([more], {})
+        with live_page(tmp_path) as address:
+            assert {"name": "spectrum", "shape": [2]} in Asked(address, _about("status")).told["measures"]
+            (panel,) = Asked(address, _about("curves", measure="spectrum", index="1")).told["panels"]
+    assert panel["columns"]["value"] == spectrum[:, 1].tolist()
+
+
+def test_an_empty_store(tmp_path):
+    Store(tmp_path)
+    with live_page(tmp_path) as address:
+        assert Asked(address, _about("status")).told["counts"] == {}
+        assert Asked(address, _about("curves")).told["note"] == "No record of this yet."
+        assert Asked(address, _about("runs")).told["rows"] == []
+
+
+# --- in a browser ---
+
+
+@pytest.fixture(name="tab", scope="module")
+def _tab(tmp_path_factory):
+    if shutil.which("chromium") is None:
+        pytest.skip("needs the browser Chromium on the path")
+    from browser import browser
+
+    with browser(tmp_path_factory.mktemp("profile")) as tab:
+        tab.size(1280)
+        yield tab
+
+
+SHOWN = "document.documentElement.dataset.version"
+CHART = "document.querySelector('#curves .chart')"
+ROWS = f"{CHART}.view.data('rows')"
+
+
+def _open(tab, address):
+    tab.requests.clear(), tab.complaints.clear()
+    tab.open("about:blank")
+    tab.open(address)
+    tab.wait(SHOWN)
+
+
+def _set(tab, name, value):
+    """Chooses as a reader does, and waits until it is drawn."""
+    tab.run(f"delete {SHOWN}, document.getElementById('{name}').focus()")
+    tab.run(
+        f"(select => {{ select.value = {json.dumps(value)}; select.dispatchEvent(new Event('change')) }})"
+        f"(document.getElementById('{name}'))"
+    )
+    tab.wait(SHOWN)
+
+
+def _click_chart(tab, chart, x, y):
+    """Clicks a chart at a point given in its own scales."""
+    tab.run(f"{chart}.scrollIntoView({{block: 'center'}})")
+    place = tab.run(
+        f"(chart => {{ const box = chart.querySelector('canvas').getBoundingClientRect(), view = chart.view, "
+        "half = name => (view.scale(name).bandwidth?.() ?? 0) / 2, [left, top] = view.origin(), "
+        "edge = view.padding(); return "
+        f"[box.left + edge.left + left + view.scale('x')({json.dumps(x)}) + half('x'), "
+        f"box.top + edge.top + top + view.scale('y')({json.dumps(y)}) + half('y')] }})({chart})"
+    )
+    tab.run(f"delete {SHOWN}")
+    tab.click(*place)
+    tab.wait(SHOWN)
+
+
+def _clean(tab, address):
+    assert tab.complaints == []
+    assert len(tab.requests) > 5
+    assert [one for one in tab.requests if not one.startswith((address, "about:", "data:"))] == []
+
+
+def test_a_reader_looks_around(tab, store):
+    with live_page(store) as address:
+        _open(tab, address)
+        assert tab.run("document.getElementById('counts').textContent") == "12 done"
+        labels = "[...document.querySelectorAll('#legend .text')].map(one => one.textContent).join()"
+        before = tab.run(
+            f"{CHART}.view.scale('color').domain().join() + {CHART}.view.scale('color').range().join()"
+        )
+        assert tab.run(labels) == "0.1,1,3"
+        _set(tab, "colour", "fraction")
+        assert tab.run(labels) == "0.4,0.6"
+        after = tab.run(
+            f"{CHART}.view.scale('color').domain().join() + {CHART}.view.scale('color').range().join()"
+        )
+        assert after.startswith("0.4,0.6") and after != before
+        _set(tab, "linear", "true")
+        assert tab.run(f"{CHART}.view.scale('x').type") == "linear"
+        _set(tab, "x", "weight_decay"), _set(tab, "y", "fraction")
+        _click_chart(tab, "document.getElementById('diagram')", "3", "0.6")
+        fields = {name: f"axis{place}" for place, name in enumerate(AXES)}
+        drawn = tab.run(f"{ROWS}.filter(row => row.kind === 'run').map(row => [row.axis0, row.axis1].join())")
+        assert set(drawn) == {"3,0.6"} and fields["fraction"] == "axis1"
+        _set(tab, "colour", "")
+        _open(tab, address + "#" + urllib.parse.quote(json.dumps({"colour": "", "where": {"seed": "0"}})))
+        assert (
+            tab.run("document.querySelectorAll('#runs tr').length") == 6
+        )  # an address keeps what was chosen
+        _clean(tab, address)
+
+
+def test_a_click_on_a_curve_opens_its_run(tab, tmp_path, stored_runs):
+    (only,) = stored_runs(tmp_path, {"seed": [3]})
+    place = int(np.argmax(only.values["test_accuracy"] > 0.5))
+    with live_page(tmp_path) as address:
+        _open(tab, address)
+        assert tab.run("document.getElementById('one').hidden")
+        _click_chart(tab, CHART, int(only.steps[place]), float(only.values["test_accuracy"][place]))
+        assert not tab.run("document.getElementById('one').hidden")
+        assert '"seed": 3' in tab.run("document.getElementById('one-recipe').textContent")
+        assert tab.run("document.querySelectorAll('#one-curves canvas').length") == 2
+        assert tab.run("document.activeElement.id") == "one"  # where a keyboard goes on from
+        _clean(tab, address)
+
+
+def test_curves_grow_and_a_new_server_repeats_nothing(tab, tmp_path, stored_runs):
+    (whole,) = stored_runs(tmp_path, {"seed": [1]}, until=100)
+    steps = f"{ROWS}.map(row => row.step)"
+    with Store(tmp_path).claim([whole.run]) as session:
+
+        def reach(records):
+            part = {name: values[:records] for name, values in whole.values.items()}
+            session.publish_segment([LiveRun(whole.run, whole.recipe, whole.steps[:records], part)], {})
+
+        reach(20)
+        with live_page(tmp_path) as address:
+            port = urllib.parse.urlsplit(address).port
+            _open(tab, address)
+            assert tab.run(steps) == whole.steps[:20].tolist()
+            tab.run(f"window.canvas = {CHART}.querySelector('canvas')")
+            reach(40)
+            tab.wait(f"{ROWS}.length === 40")
+            assert tab.run(
+                f"window.canvas === {CHART}.querySelector('canvas')"
+            )  # it grew, and was not made anew
+        tab.wait("document.getElementById('counts').textContent.includes('server has ended')")
+        lost = len(tab.complaints)
+        reach(60)
+        with live_page(tmp_path, port=port) as address:
+            tab.wait(f"{ROWS}.length === 60")
+            assert tab.run(steps) == whole.steps[:60].tolist()
+            reach(80)
+            tab.wait(f"{ROWS}.length === 80")
+            assert tab.run(steps) == whole.steps[:80].tolist()
+            tab.wait("document.getElementById('counts').textContent === '1 running'")
+            # The browser itself tells of the server that was not there; the page has nothing to add.
+            assert all("ERR_" in one for one in tab.complaints), tab.complaints[lost:]
+
+
+def test_hostile_names_are_text(tab, tmp_path, stored_runs):
+    stored_runs(tmp_path, {HOSTILE: [HOSTILE, "plain"], "seed": [0, 1]})
+    with live_page(tmp_path) as address:
+        _open(tab, address)
+        assert HOSTILE.strip() in tab.run("document.body.textContent")
+        assert tab.run("document.scripts.length") == 2
+        _set(tab, "panel", HOSTILE)
+        _set(tab, "x", HOSTILE)
+        for width in (1280, 390):
+            tab.size(width)
+            tab.wait("document.documentElement.scrollWidth <= innerWidth")
+        tab.size(1280)
+        _clean(tab, address)
