@@ -51,12 +51,16 @@
   }
 
   function fill(select, options, value) {
-    const wanted = JSON.stringify(options);
-    if (select.dataset.options !== wanted) {
-      select.replaceChildren(...options.map(([name, text]) => new Option(text, name)));
-      select.dataset.options = wanted;
-    }
+    if (!unchanged(select, options)) select.replaceChildren(...options.map(([name, text]) => new Option(text, name)));
     if (document.activeElement !== select || select.value !== value) select.value = value ?? "";
+  }
+
+  // Whether a place shows already what these things lead to; from now on it does.
+  function unchanged(place, things) {
+    const wanted = JSON.stringify(things);
+    if (place.dataset.shown === wanted) return true;
+    place.dataset.shown = wanted;
+    return false;
   }
 
   const number = value => value.toLocaleString("en", { maximumFractionDigits: 0 });
@@ -160,9 +164,7 @@
       fill(this.select, told.measures.map(one => [one.name, one.name.replaceAll("_", " ")]), measure.name);
       this.ask(measure);
       this.note.textContent = answer.note;
-      const headings = JSON.stringify(answer.panels.map(panel => panel.heading));
-      if (headings !== this.headings) {
-        this.headings = headings;
+      if (!unchanged(this.panels, answer.panels.map(panel => panel.heading))) {
         for (const chart of this.charts) views.delete(chart);
         const places = answer.panels.map(() => element("div", { className: "chart" }));
         this.charts = places.map(place => new Chart(place));
@@ -177,9 +179,7 @@
 
     // A measure whose values are arrays is drawn at one place of them.
     ask(measure) {
-      const wanted = `${measure.name} ${measure.shape}`;
-      if (this.index.dataset.for === wanted) return;
-      this.index.dataset.for = wanted;
+      if (unchanged(this.index, [measure.name, measure.shape])) return;
       this.index.replaceChildren(...measure.shape.map((size, place) => {
         const value = chosen.indices[measure.name]?.[place] ?? 0;
         const box = element("input", { type: "number", min: 0, max: size - 1, value, ariaLabel: `place along axis ${place}` });
@@ -255,9 +255,7 @@
   }
 
   function showLegend(answer, title) {
-    const wanted = JSON.stringify([answer.legend, title, theme()]);
-    if (at("legend").dataset.shown === wanted) return;
-    at("legend").dataset.shown = wanted;
+    if (unchanged(at("legend"), [answer.legend, title, theme()])) return;
     const keys = answer.legend.map(({ label, ...colours }) => {
       const line = element("i");
       line.style.color = colours[theme()];
@@ -278,12 +276,14 @@
     at("diagram-section").hidden = !told.axes.length;
     if (!told.axes.length) return;
     const { x, y, statistic } = chosen;
+    if (unchanged(at("diagram"), [told.version, x, y, statistic, chosen.where, theme()])) return;
     const answer = await ask("diagram", { x, y, statistic, where: where() });
     await diagram.show({ ...answer, fields: { x: answer.fields.x, y: answer.fields.y } }, answer.themes[theme()],
       labels => choose({ where: { ...chosen.where, ...labels } }).then(() => at("controls").scrollIntoView()));
   }
 
-  async function showRuns() {
+  async function showRuns(version) {
+    if (unchanged(at("runs"), [version, chosen.where])) return;
     const told = await ask("runs", { where: where() });
     const titles = ["run", "state", ...told.axes, "step", "train", "test", "phase"];
     at("runs-head").replaceChildren(element("tr", {}, ...titles.map(title => element("th", { textContent: title, className: "text" }))));
@@ -323,11 +323,15 @@
 
   async function draw() {
     const began = performance.now();
-    const told = await ask("status");
+    if (stale) {
+      latest = await ask("status");
+      stale = false;
+    }
+    const told = latest;
     showStatus(told);
     const choice = { where: where(), colour: chosen.colour, panel: chosen.panel, linear: chosen.linear };
     showControls(told);
-    await Promise.all([showRuns(), showOne(told), showCurves(curves, told, choice).then(async ([first]) => {
+    await Promise.all([showRuns(told.version), showOne(told), showCurves(curves, told, choice).then(async ([first]) => {
       chosen.colour ??= first.panels.length ? first.colour : null;
       at("colour").value = first.colour;
       showLegend(first, told.axes.find(axis => axis.name === first.colour)?.title ?? "");
@@ -335,6 +339,13 @@
     })]);
     document.documentElement.dataset.version = told.version;
     document.documentElement.dataset.took = Math.round(performance.now() - began);
+  }
+
+  let latest = null, stale = true; // what the server said of the store, and whether that is old
+
+  function news() {
+    stale = true;
+    return refresh();
   }
 
   // One drawing at a time; what is asked for meanwhile is drawn once, afterwards.
@@ -347,20 +358,21 @@
   }
 
   function complain(error) {
+    for (const place of document.querySelectorAll("[data-shown]")) delete place.dataset.shown; // it may be half done
     at("counts").replaceChildren(element("span", { className: "lost", textContent: String(error.message ?? error) }));
   }
 
   function listen() {
     const events = new EventSource("events");
     let lost = false;
-    events.addEventListener("version", refresh);
+    events.addEventListener("version", news);
     events.addEventListener("error", () => {
       lost = true;
       at("counts").replaceChildren(element("span", { className: "lost", textContent: "The server has ended; this is what it showed last. Looking for it …" }));
       if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
     });
     events.addEventListener("open", () => {
-      if (lost) refresh(); // the version may be the same, and then there is no event
+      if (lost) news(); // the version may be the same, and then there is no event
       lost = false;
     });
   }
