@@ -55,35 +55,40 @@ def _grokking_runs():
     return grokking_runs
 
 
-def stored_runs(folder, axes, *, steps=5000, records=120, until=None, extra=None):
-    """A store of runs that grok by construction, one for each place on the axes, and their identities.
+def stored_runs(folder, axes, *, steps=5000, records=120):
+    """A store of runs that grok by construction, one for each place on the axes, and their records."""
+    runs = [
+        RunRecords(run, recipe, at, values, "done", int(at[-1]))
+        for run, recipe, at, values in _planted(axes, steps, records)
+    ]
+    with Store(folder).claim([one.run for one in runs]) as session:
+        session.publish_runs(runs)
+    return runs
 
-    `until`: of runs that still train, how many records there are so far: they are returned, not stored.
-    """
+
+def live_runs(axes, until, *, steps=5000, records=120):
+    """The first records of such runs, while they still train."""
+    return [
+        LiveRun(run, recipe, at[:until], {name: column[:until] for name, column in values.items()})
+        for run, recipe, at, values in _planted(axes, steps, records)
+    ]
+
+
+def _planted(axes, steps, records):
     data = grokking_runs(axes, steps, records)
-    made = []
     for place in np.ndindex(*(len(values) for values in axes.values())):
         changes = {name: values[at] for (name, values), at in zip(axes.items(), place, strict=True)}
-        values = {str(name): data[name].values[place][:until] for name in data.data_vars if name != "outcome"}
-        recipe = {
-            "task": {"kind": "BinaryOperation", "operation": "x/y"},
-            "steps": steps,
-            **(extra or {}),
-            **changes,
-        }
+        values = {str(name): data[name].values[place] for name in data.data_vars if name != "outcome"}
+        recipe = {"task": {"kind": "BinaryOperation", "operation": "x/y"}, "steps": steps, **changes}
         run = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
-        at = data["step"].values[:until]
-        if until is None:
-            made.append(RunRecords(run, recipe, at, values, "done", int(at[-1])))
-        else:
-            made.append(LiveRun(run, recipe, at, values))
-    store = Store(folder)
-    if until is None:
-        with store.claim([one.run for one in made]) as session:
-            session.publish_runs(made)
-    return made
+        yield run, recipe, data["step"].values, values
 
 
 @pytest.fixture(name="stored_runs")
 def _stored_runs():
     return stored_runs
+
+
+@pytest.fixture(name="live_runs")
+def _live_runs():
+    return live_runs

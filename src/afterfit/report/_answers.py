@@ -14,11 +14,11 @@ from ..store import SessionStatus
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style, Table
 from ._diagram import diagram_spec, STATISTICS
-from ._labels import label
+from ._labels import label, words
 from ._runs import Axis, COLOURS, Measure, PANELS, Runs
-from ._scene import RUN, Scene
+from ._scene import OPEN, RUN, Scene
 from ._specs import curves_spec, theme_config
-from ._words import phase_counts, ratio_text, step_text
+from ._words import ratio_text, step_text
 
 
 Plain = dict[str, typing.Any]
@@ -55,7 +55,7 @@ def status(scene: Scene) -> Plain:
     counts["running"] = sum(state == "running" for state in scene.states)
     counts["waiting"] = sum(len(session.waiting) for session in scene.status.sessions)
     counts["interrupted"] = sum(state == "interrupted" for state in scene.states)
-    phases = phase_counts(scene.times) if scene.records else []
+    phases = [(phase, scene.phases.count(phase)) for phase in Phase if phase in scene.phases]
     return {
         "version": scene.version,
         "counts": {state: count for state, count in counts.items() if count},
@@ -206,7 +206,7 @@ def _row(scene: Scene, place: int) -> Plain:
     return {
         "run": record.run,
         "state": scene.states[place],
-        "phase": str(scene.times["phase"].values[place]),
+        "phase": str(scene.phases[place]),
         "labels": [axis.labels[axis.index[place]] for axis in _swept(scene)],
         "step": step_text(float(record.steps[-1])),
         "train": _percent(latest.get("train_accuracy")),
@@ -224,17 +224,19 @@ def run(scene: Scene, name: str) -> Plain:
         raise ValueError(f"no run {name!r} has a record here")
     record = scene.records[found[0]]
     times = scene.times.isel(run=found[0])
-    phase = Phase(times["phase"].item())
+    phase = scene.phases[found[0]]
     return {
         **_row(scene, found[0]),
         "message": record.message,
-        "advice": phase.advice,
+        "advice": "" if phase == OPEN else Phase(phase).advice,
         "fields": [[axis.title, axis.labels[axis.index[found[0]]]] for axis in _swept(scene)],
         "memorised": _time(times, "memorised"),
         "generalised": _time(times, "generalised"),
         "ratio": ratio_text(times["ratio"].item()) if np.isfinite(times["ratio"].item()) else "–",
         "about": {
-            str(name): label(value) for name, value in record.about.items() if not isinstance(value, dict)
+            words(str(name)): label(value)
+            for name, value in record.about.items()
+            if not isinstance(value, dict)
         },
         "recipe": json.dumps(record.recipe, indent=1, ensure_ascii=False),
     }

@@ -9,7 +9,7 @@ import numpy as np
 from ..statistics import Phase
 from ._colours import PAIR
 from ._runs import Axis
-from ._scene import pooled_times, Scene
+from ._scene import OPEN, pooled_times, Scene
 from ._specs import Spec, theme_config
 from ._words import ratio_text, step_text
 
@@ -31,6 +31,7 @@ _PHASES = {  # told apart on white and on dark paper, and by those who see few c
     Phase.NEVER_FITTED: "#8a919c",
     Phase.DIVERGED: "#c0304b",
     Phase.NO_RECORD: "#c9cfda",
+    OPEN: "#9d7fc4",
 }
 
 
@@ -82,10 +83,8 @@ def _cells(scene: Scene, statistic: str, groups: Sequence[np.ndarray]) -> list[C
     if statistic.startswith(_LAST):
         return [_number(value) for value in _last_values(scene, statistic.removeprefix(_LAST), groups)]
     if statistic == "phase":
-        phases = scene.times["phase"].values
-        return [
-            Cell(None, collections.Counter(phases[group].tolist()).most_common(1)[0][0]) for group in groups
-        ]
+        counts = [collections.Counter(scene.phases[run] for run in group) for group in groups]
+        return [Cell(None, str(count.most_common(1)[0][0])) for count in counts]
     if statistic not in STATISTICS:
         raise ValueError(f"no statistic {statistic!r}; there are: {', '.join(STATISTICS)}, or last MEASURE")
     text = ratio_text if statistic == "ratio" else step_text

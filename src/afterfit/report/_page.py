@@ -164,7 +164,7 @@ def _legend(runs: Runs) -> str:
 def _phases(runs: Runs) -> str:
     return "".join(
         f"<li><b>{count:,} {html.escape(phase)}.</b> <span>{html.escape(phase.advice)}</span></li>"
-        for phase, count in phase_counts(runs.times)
+        for phase, count in phase_counts(runs)
     )
 
 

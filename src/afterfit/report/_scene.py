@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..statistics import grokking_time, median_time
+from ..statistics import grokking_time, median_time, Phase
 from ..store import RunRecords, StoreStatus, varying
 from ._labels import words
 from ._runs import Axis, COLOURS, family_of, make_axis, Measure, PARTS, Runs, spread_of
@@ -19,6 +19,7 @@ if typing.TYPE_CHECKING:
     import xarray
 
 _TIMED = ("train_accuracy", "test_accuracy", "train_loss")
+OPEN = "still training"
 RUN = "run"  # the name of the axis that tells single runs apart
 
 
@@ -58,6 +59,13 @@ class Scene:
         tables = {name: (("run", "step"), self._table(name, ())) for name in _TIMED}
         outcome = ("run", np.array(self.states, dtype=str))
         return grokking_time(xarray.Dataset({**tables, "outcome": outcome}, {"step": self.steps}))
+
+    @functools.cached_property
+    def phases(self) -> list[str]:
+        """What became of each run; `OPEN` where that is not settled, because it still trains."""
+        settled = (Phase.GROKKED, Phase.GENERALISED, Phase.DIVERGED)
+        both = zip(self.times["phase"].values.tolist(), self.states, strict=True)
+        return [OPEN if state == "running" and phase not in settled else phase for phase, state in both]
 
     @functools.cached_property
     def planned(self) -> int:

@@ -1,15 +1,10 @@
 """The same numbers as sentences: what a reader should know before looking at any chart."""
 
-import typing
-
 import numpy as np
 
 from ..statistics import median_time, Phase
 from ._runs import Axis, Runs
 
-
-if typing.TYPE_CHECKING:
-    import xarray
 
 _CONTRAST = 1.25  # a smaller factor between two medians is not worth a headline
 _LONG = 40  # characters of a name in a sentence
@@ -55,9 +50,9 @@ def shape(runs: Runs) -> str:
     return f"{lead}, {steps}" if lead else steps
 
 
-def phase_counts(times: "xarray.Dataset") -> list[tuple[Phase, int]]:
+def phase_counts(runs: Runs) -> list[tuple[Phase, int]]:
     """The phases that occur, in the order of the enumeration."""
-    found = times["phase"].values.ravel().tolist()
+    found = runs.times["phase"].values.ravel().tolist()
     return [(phase, found.count(phase)) for phase in Phase if phase in found]
 
 
