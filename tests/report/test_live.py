@@ -395,6 +395,18 @@ def test_curves_grow_and_a_new_server_repeats_nothing(tab, tmp_path, live_runs):
             assert all("ERR_" in one for one in tab.complaints), tab.complaints[lost:]
 
 
+def test_a_page_that_is_opened_before_the_first_run(tab, tmp_path, stored_runs):
+    Store(tmp_path)
+    with live_page(tmp_path) as address:
+        _open(tab, address)
+        assert tab.run("document.getElementById('counts').textContent") == "no run yet"
+        stored_runs(tmp_path, AXES)
+        tab.wait("document.getElementById('counts').textContent === '12 done'")
+        tab.wait("document.querySelectorAll('#diagram canvas').length === 1")
+        assert tab.run("document.querySelectorAll('#curves canvas').length") == 2
+        _clean(tab, address)
+
+
 def test_hostile_names_are_text(tab, tmp_path, stored_runs):
     stored_runs(tmp_path, {HOSTILE: [HOSTILE, "plain"], "seed": [0, 1]})
     with live_page(tmp_path) as address:

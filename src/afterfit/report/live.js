@@ -248,8 +248,10 @@
       ...told.statistics.map(one => [one.name, one.title]),
       ...told.measures.map(one => [`last ${one.name}`, `last ${one.name.replaceAll("_", " ")}`]),
     ], chosen.statistic);
-    chosen.x ??= (told.axes.find(axis => axis.name === chosen.colour) ?? told.axes[0])?.name ?? "";
-    chosen.y ??= told.axes.find(axis => axis.name !== chosen.x)?.name ?? "";
+    if (!axes.length) return; // they come with the first records
+    const axis = name => told.axes.find(one => one.name === name);
+    chosen.x = (axis(chosen.x) ?? axis(chosen.colour) ?? told.axes[0]).name;
+    if (chosen.y !== "" && !axis(chosen.y)) chosen.y = told.axes.find(one => one.name !== chosen.x)?.name ?? "";
     fill(at("x"), axes, chosen.x);
     fill(at("y"), [["", "nothing"], ...axes], chosen.y);
   }
@@ -324,8 +326,8 @@
   async function draw() {
     const began = performance.now();
     if (stale) {
+      stale = false; // before asking: what changes meanwhile is news again
       latest = await ask("status");
-      stale = false;
     }
     const told = latest;
     showStatus(told);
@@ -358,6 +360,7 @@
   }
 
   function complain(error) {
+    stale = true;
     for (const place of document.querySelectorAll("[data-shown]")) delete place.dataset.shown; // it may be half done
     at("counts").replaceChildren(element("span", { className: "lost", textContent: String(error.message ?? error) }));
   }
