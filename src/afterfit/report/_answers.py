@@ -23,7 +23,7 @@ from ._words import ratio_text, step_text
 
 Plain = dict[str, typing.Any]
 THEMES = ("light", "dark")
-_POINTS = 4_000  # of a chart: a third of what the static page takes, so that a change shows at once
+_POINTS = 2_000  # of a chart: a sixth of what the static page takes, so that a change shows at once
 _LINES = 60  # beyond this many runs medians and bands, for the same reason
 _ROWS = 200  # of the list of runs
 _HEIGHT = 260

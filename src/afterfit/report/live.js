@@ -159,7 +159,10 @@
     }
 
     async show(measure, told, choice) {
-      const answer = await ask("curves", { measure: measure.name, index: index(measure.name, measure.shape), ...choice });
+      const asked = { measure: measure.name, index: index(measure.name, measure.shape), ...choice };
+      if (unchanged(this.note, [told.version, asked, theme()])) return this.answer;
+      const answer = await ask("curves", asked);
+      this.answer = answer;
       this.title.textContent = answer.title;
       fill(this.select, told.measures.map(one => [one.name, one.name.replaceAll("_", " ")]), measure.name);
       this.ask(measure);
