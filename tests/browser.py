@@ -82,6 +82,7 @@ class Tab:
             deviceScaleFactor=1,
             mobile=False,
         )
+        self.send("Emulation.setScrollbarsHidden", hidden=True)  # a picture would lose their width
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 

@@ -417,6 +417,6 @@ def test_hostile_names_are_text(tab, tmp_path, stored_runs):
         _set(tab, "x", HOSTILE)
         for width in (1280, 390):
             tab.size(width)
-            tab.wait("document.documentElement.scrollWidth <= innerWidth")
+            tab.wait("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         tab.size(1280)
         _clean(tab, address)
