@@ -110,7 +110,8 @@ def test_never_without_decay(decay, verdict, value):
     ("power", "verdict"), [(1.0, "holds"), (0.8, "holds"), (0.4, "fails"), (1.8, "fails")]
 )
 def test_the_exponent_of_the_law(power, verdict):
-    decay = {"solve": lambda decay, seed: 50 * (1 + 0.02 * seed) * decay**-power}
+    # Seeds of problems that take very different times: the law is that of each.
+    decay = {"solve": lambda decay, seed: (5 + 10 * seed) * decay**-power}
     check(POISSON, "inverse law", _poisson(decay=decay), verdict, power, rel=0.05)
 
 
