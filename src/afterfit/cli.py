@@ -50,17 +50,30 @@ def _polite_kill() -> Generator[None]:
     """A polite kill is an interruption like any other: it leaves a resume point behind."""
 
     def interrupt(number: int, frame: typing.Any) -> None:
-        del number, frame
-        raise KeyboardInterrupt
+        if _would_be_lost(frame):
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        else:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _would_be_lost(frame: typing.Any) -> bool:
+    """Whether a signal came in JAX's callback of the garbage collector: what is raised there is dropped."""
+    while frame is not None:
+        if frame.f_code.co_name == "_xla_gc_callback":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

@@ -89,7 +89,8 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
 
     Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
     the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
-    than 16 axes, there is one dimension `run`, with the fields as its coordinates. Of a fork's parent only
+    than 16 axes, and where forks stand beside runs that are none, there is one dimension `run`, with the
+    fields as its coordinates. Of a fork's parent only
     what differs from the fork is a field; `fork.step` is `None` for other runs. Trunks of forks are left out.
 
     Raises `StoreError` where there is no store, or no finished run in it.
@@ -100,7 +101,8 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
         raise StoreError(f"{store.path} holds no finished run yet.")
     runs = store.load(entries, snapshots=False)
     found = find_axes(_with_one_seed([_without_repeats(run.recipe) for run in runs]))
-    if found.is_grid:
+    forked = {isinstance(run.recipe.get("fork"), dict) for run in runs}
+    if found.is_grid and len(forked) == 1:
         data = to_dataset(runs, found.coords, found.axes)
         extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
     else:
