@@ -85,6 +85,17 @@ def test_volume_goes_with_goodness(sign, verdict):
     check(FIGURE, "volume goes with goodness", results, verdict, sign)
 
 
+@pytest.mark.parametrize(("sign", "verdict"), [(-1, "holds"), (1, "fails")])
+def test_volume_and_goodness_at_one_norm(sign, verdict):
+    """Norms are all alike here; that of starts is all that is left to see."""
+    results = _restarts(
+        good=lambda width, alpha, start: start,
+        test=lambda right: 10.0**right,
+        radius=lambda width, right: sign * right,
+    )
+    check(FIGURE, "volume goes with goodness at one norm", results, verdict, sign)
+
+
 def test_minima_are_compared_by_weights_and_by_function(tmp_path):
     results = run_figure(FIGURE, "smoke", store=tmp_path / "store", display=silent)
     rows = {(row["width"], row[ALPHA]): row for row in restarts.clusters(results)}

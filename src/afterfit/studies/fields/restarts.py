@@ -138,6 +138,28 @@ def flat_are_good(results: Results) -> Judgement:
     )
 
 
+def flat_are_good_at_one_norm(results: Results) -> Judgement:
+    """The same at equal norm and width: mean over all cells of these in which six minima and more fit."""
+    fits, _ = kinds(results)
+    radius, loss = last(results, "local_volume/log_radius"), last(results, "test_loss")
+    found = []
+    for width, alpha in np.ndindex(fits.shape[1:]):
+        chosen = fits[:, width, alpha] & np.isfinite(radius[:, width, alpha])
+        if chosen.sum() >= 2 * FEWEST:
+            found.append(spearman(radius[chosen, width, alpha], loss[chosen, width, alpha], draws=1)[0])
+    values = np.array(found)
+    if values.size < 3:
+        return judge(np.nan, note=f"{values.size} cells with {2 * FEWEST} minima that fit")
+    return judge(
+        float(values.mean()),
+        bootstrap(np.mean, values),
+        most=-0.3,
+        seeds=len(fits),
+        runs=int(fits.sum()),
+        note=f"criterion -0.3; {values.size} cells, which are resampled",
+    )
+
+
 def _trend(results: Results, values: Float[np.ndarray, "start width"], sign: int) -> Judgement:
     found = [spearman(_widths(results), row, draws=1)[0] for row in values]
     held = [None if np.isnan(one) else bool(sign * one >= 0.7) for one in found]
@@ -228,6 +250,13 @@ CLAIMS = (
         QUESTION,
         "flat minima are good",
         flat_are_good,
+    ),
+    Claim(
+        "volume goes with goodness at one norm",
+        "Among minima of one norm and width, those with larger surroundings have lower test loss.",
+        QUESTION,
+        "flat minima are good, norm apart",
+        flat_are_good_at_one_norm,
     ),
 )
 
