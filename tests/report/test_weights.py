@@ -286,6 +286,7 @@ def hasattr_quietly(module: typing.Any, name: str) -> bool:
         return False
 
 
+@pytest.mark.filterwarnings("ignore")  # of the library
 @pytest.mark.parametrize("name", LENS)
 def test_transformer_lens_itself_computes_the_same_logits(name, tmp_path):
     torch, lens = pytest.importorskip("torch"), pytest.importorskip("transformer_lens")

@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import pathlib
-import types
 import typing
 from collections.abc import Iterator
 
@@ -68,11 +67,10 @@ class WeightsAndBiases:
 
     def __call__(self, records: LiveRun | RunRecords) -> None:
         run = self._runs.get(records.run) or self._opened(records)
+        due = run.step  # an earlier process has logged what lies before: a resumed run is told from its start
         for step, values in _rows(records):
-            if (
-                step >= run.step
-            ):  # else an earlier process has logged it: a resumed run is told from its start
-                run.log(values, step=step)
+            if step >= due:
+                run.log(values, step=step, commit=True)
         if isinstance(records, RunRecords):
             run.summary["outcome"] = records.outcome
             self._runs.pop(records.run).finish()
@@ -92,7 +90,7 @@ def _rows(records: LiveRun | RunRecords) -> Iterator[tuple[int, dict[str, float]
         yield int(step), {name: float(array[index]) for name, array in single.items()}
 
 
-def _imported(name: str, purpose: str) -> types.ModuleType:
+def _imported(name: str, purpose: str) -> typing.Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
