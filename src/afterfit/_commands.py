@@ -128,10 +128,13 @@ def report(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Writes the records of a store."""
+    """Writes the records of a store, or the network of a run."""
     from .report import export as write
 
-    print(write(options.store, options.run, options.to, options.output))
+    written = write(options.store, options.run, options.to, options.output, step=options.step)
+    print(written)
+    if options.to == "torch":
+        print(written.with_suffix(".py"))
     return DONE
 
 

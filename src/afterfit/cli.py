@@ -177,7 +177,7 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
 
 _LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "constraints", "probes")
 _SCALES = ("smoke", "laptop", "paper")
-_FORMATS = ("csv", "parquet", "netcdf")
+_FORMATS = ("csv", "parquet", "netcdf", "safetensors", "torch", "transformer-lens")
 
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
@@ -283,25 +283,34 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "export": (
         _commands.export,
-        "records of a store in a common format",
-        "afterfit export runs --to csv --output curves.csv",
+        "records of a store, or the network of a run, in a common format",
+        "afterfit export runs --to csv --output curves.csv\n  afterfit export runs 3f2a --to torch",
         [
             _STORE,
             _argument(
-                "run", nargs="?", metavar="RUN", help="one run's id, or its beginning; all without one"
+                "run",
+                nargs="?",
+                metavar="RUN",
+                help="one run's id, or its beginning; records: all without one",
             ),
             _argument(
                 "--to",
                 type=_one_of("format", *_FORMATS),
                 required=True,
                 metavar="|".join(_FORMATS),
-                help="the format",
+                help="the format: the first three hold records, the others a network",
+            ),
+            _argument(
+                "--step",
+                type=int,
+                metavar="STEP",
+                help="of the snapshot that holds the network (default: the last)",
             ),
             _argument(
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="where it goes (default: named after the store, in this folder)",
+                help="where it goes (default: named after the store or the run, in this folder)",
             ),
         ],
     ),

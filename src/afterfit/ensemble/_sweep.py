@@ -14,6 +14,7 @@ from ._engine import Layout
 from ._progress import Display, Terminal
 from ._run import Run
 from ._runner import run_all
+from ._watcher import Watcher
 
 
 if typing.TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Sweep:
         display: Display | None = None,
         resume_every: float = 15.0,
         layout: Layout | None = None,
+        watch: Watcher | None = None,
     ) -> "xarray.Dataset":
         """Trains all runs that the store does not have yet, and opens them as one labelled view.
 
@@ -141,11 +143,18 @@ class Sweep:
         - `display`: shown the progress; by default a line on the terminal.
         - `resume_every`: seconds between resume points; more where one costs over a sixtieth of that.
         - `layout`: of lanes on devices; by default chosen for this machine.
+        - `watch`: shown the new records of each run that is trained, as they come; if it fails, training goes
+            on without it.
 
         **Returns:** an `xarray.Dataset`; dims are the axes and `step`, variables the measures.
         """
         records = run_all(
-            self.runs, store, display=display or Terminal(), resume_every=resume_every, layout=layout
+            self.runs,
+            store,
+            display=display or Terminal(),
+            resume_every=resume_every,
+            layout=layout,
+            watcher=watch,
         )
         data = to_dataset(
             records, self.coordinates, {name: _labels(values) for name, values in self.axes.items()}

@@ -5,3 +5,4 @@ from ._page import write_page as write_page
 from ._picture import learning_curves as learning_curves
 from ._status import describe_status as describe_status
 from ._summary import summary as summary
+from ._trackers import TensorBoard as TensorBoard, WeightsAndBiases as WeightsAndBiases
