@@ -119,7 +119,9 @@ def test_tensorboard_shows_each_record_once(tmp_path):
             for name, column in records.values.items():
                 shown = reader.Scalars(re.sub(r"[\[\]]", "_", name))  # as the library spells it
                 assert [one.step for one in shown] == records.steps.tolist()
-                assert np.array_equal(np.float32([one.value for one in shown]), column, equal_nan=True)
+                assert np.array_equal(
+                    np.array([one.value for one in shown], np.float32), column, equal_nan=True
+                )
 
 
 class FakeWriter:
