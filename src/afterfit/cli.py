@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import gc
 import os
 import pathlib
 import signal
@@ -49,8 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _polite_kill() -> Generator[None]:
     """A polite kill is an interruption like any other: it leaves a resume point behind."""
 
+    collecting: list[str] = []  # garbage
+
+    def watch(phase: str, info: typing.Any) -> None:
+        del info
+        collecting[:] = [phase] if phase == "start" else []
+
     def interrupt(number: int, frame: typing.Any) -> None:
-        if _would_be_lost(frame):
+        # What is raised while garbage is collected, in a finaliser say, is dropped: a moment later, then.
+        if collecting or _in_jax_callback(frame):
             threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         else:
             raise KeyboardInterrupt
@@ -60,15 +68,17 @@ def _polite_kill() -> Generator[None]:
         return
     heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in heard}
+    gc.callbacks.append(watch)
     try:
         yield
     finally:
+        gc.callbacks.remove(watch)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _would_be_lost(frame: typing.Any) -> bool:
-    """Whether a signal came in JAX's callback of the garbage collector: what is raised there is dropped."""
+def _in_jax_callback(frame: typing.Any) -> bool:
+    """Whether a signal came in JAX's own callback, which may run after ours has seen the collection end."""
     while frame is not None:
         if frame.f_code.co_name == "_xla_gc_callback":
             return True

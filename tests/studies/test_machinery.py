@@ -20,7 +20,7 @@ from afterfit.models import MLP
 from afterfit.statistics import judge, Verdict
 from afterfit.store import RESULTS_VERSION
 from afterfit.studies import Claim, Figure, reproduce, run_figure, SCALES, Study, verdict_table
-from afterfit.tasks import BinaryOperation, DataError, MNIST, QM9, Reviews
+from afterfit.tasks import BinaryOperation, DataError, DigitImage, MNIST, QM9, Reviews
 
 
 FIELDS = "figure claim source paper value interval verdict seeds runs note".split()  # DESIGN, section 5
@@ -429,6 +429,6 @@ def test_every_figure_has_sweeps_at_all_scales(study, figure):
             try:  # seeds share a program, and every task's data can be made
                 assert 1 <= len(packs(plan.runs)) <= len({run.experiment for run in plan.runs})
             except DataError:  # unless they are not ours
-                assert {type(run.experiment.task) for run in plan.runs} <= {MNIST, QM9, Reviews}
+                assert {type(run.experiment.task) for run in plan.runs} <= {DigitImage, MNIST, QM9, Reviews}
         sizes.append(sum(run.experiment.steps for plan in plans.values() for run in plan.runs))
     assert sizes == sorted(sizes), f"steps at {', '.join(SCALES)}: {sizes}"

@@ -5,6 +5,7 @@ Axes of this module
     place   values of alpha, in order
 """
 
+import dataclasses
 import typing
 
 import numpy as np
@@ -65,8 +66,8 @@ def rises(
 ) -> Judgement:
     """Whether values rise with alpha: Spearman's correlation of each seed, their median as the value.
 
-    Infinite values rank at the top, all alike. A seed with an undefined value is open, and so is one of which
-    all are infinite: it has no trend to see.
+    Infinite values rank beyond all others, all alike. A seed with an undefined value is open, and so is one
+    of which all are infinite: it has no trend to see.
     """
     found = [spearman(places, row, draws=1)[0] for row in values]
     held: list[bool | None] = []
@@ -77,6 +78,18 @@ def rises(
             held.append(bool(one >= least))
     criterion = f"correlation of at least {least:g}"
     return agreed(held, middle(found), runs=values.size, note="; ".join(filter(None, (criterion, note))))
+
+
+def falls(
+    places: Float[np.ndarray, " place"],
+    values: Float[np.ndarray, "seed place"],
+    *,
+    least: float = 0.9,
+    note: str = "",
+) -> Judgement:
+    """Whether values fall, as `rises`; the value is the correlation, and negative where they do."""
+    found = rises(places, -values, least=least, note=note)
+    return dataclasses.replace(found, value=None if found.value is None else -found.value)
 
 
 def draw_delays(

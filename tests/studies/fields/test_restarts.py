@@ -48,8 +48,11 @@ def test_the_zone_widens(power, verdict):
 
 @pytest.mark.parametrize(("power", "verdict"), [(-0.2, "holds"), (0.2, "fails")])
 def test_the_way_shortens(power, verdict):
-    results = _restarts(angle=lambda width: width**power)
+    good = {"test": lambda right: 1e-4}
+    results = _restarts(angle=lambda width: width**power, **good)
     check(FIGURE, "the way shortens", results, verdict, -1.0 if power < 0 else 1.0)
+    # Bad minima are not on the way to a good one.
+    check(FIGURE, "the way shortens", _restarts(test=lambda right: 1.0), "undecided", None)
 
 
 @pytest.mark.parametrize(
