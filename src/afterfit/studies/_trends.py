@@ -5,7 +5,6 @@ Axes of this module
     place   values of alpha, in order
 """
 
-import dataclasses
 import typing
 
 import numpy as np
@@ -69,15 +68,7 @@ def rises(
     Infinite values rank beyond all others, all alike. A seed with an undefined value is open, and so is one
     of which all are infinite: it has no trend to see.
     """
-    found = [spearman(places, row, draws=1)[0] for row in values]
-    held: list[bool | None] = []
-    for row, one in zip(values, found, strict=True):
-        if np.isnan(one):
-            held.append(False if np.isfinite(row).all() else None)  # one value for all: no trend
-        else:
-            held.append(bool(one >= least))
-    criterion = f"correlation of at least {least:g}"
-    return agreed(held, middle(found), runs=values.size, note="; ".join(filter(None, (criterion, note))))
+    return _trend(places, values, 1, least, f"correlation of at least {least:g}", note)
 
 
 def falls(
@@ -87,9 +78,26 @@ def falls(
     least: float = 0.9,
     note: str = "",
 ) -> Judgement:
-    """Whether values fall, as `rises`; the value is the correlation, and negative where they do."""
-    found = rises(places, -values, least=least, note=note)
-    return dataclasses.replace(found, value=None if found.value is None else -found.value)
+    """Whether values fall, as `rises`; `least` is the size of the correlation, which is negative then."""
+    return _trend(places, values, -1, least, f"correlation of at most {-least:g}", note)
+
+
+def _trend(
+    places: Float[np.ndarray, " place"],
+    values: Float[np.ndarray, "seed place"],
+    sign: int,
+    least: float,
+    criterion: str,
+    note: str,
+) -> Judgement:
+    found = [spearman(places, row, draws=1)[0] for row in values]
+    held: list[bool | None] = []
+    for row, one in zip(values, found, strict=True):
+        if np.isnan(one):
+            held.append(False if np.isfinite(row).all() else None)  # one value for all: no trend
+        else:
+            held.append(bool(sign * one >= least))
+    return agreed(held, middle(found), runs=values.size, note="; ".join(filter(None, (criterion, note))))
 
 
 def draw_delays(
