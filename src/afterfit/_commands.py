@@ -63,14 +63,23 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Runs and judges the figures of a paper."""
+    from .report import write_study_page
     from .studies import find_figures, reproduce as run_figures, verdict_table
 
     study, figures = find_figures(options.paper)
     output = options.output or pathlib.Path("results") / study.name / options.scale
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
-    verdicts = run_figures(study, figures, options.scale, store=options.store, output=output, tell=tell)
+    verdicts = run_figures(
+        study,
+        figures,
+        options.scale,
+        store=options.store,
+        output=output,
+        tell=tell,
+        after=lambda folder: write_study_page(folder, study=study),
+    )
     print(verdict_table(verdicts))
-    print(f"charts, tables and verdicts: {output}")
+    print(f"charts, tables and verdicts: {output / 'index.html'}")
     return FAILED if any(row["verdict"] == "fails" for row in verdicts) else DONE
 
 
@@ -116,10 +125,13 @@ def status(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Writes the page of a store."""
-    from .report import summary, write_page
+    """Writes the page of a store, or of a study's outcome."""
+    from .report import summary, write_page, write_study_page
     from .store import open_dataset
 
+    if (options.store / "verdicts.json").is_file():
+        print(f"report: {write_study_page(options.store, path=options.output)}")
+        return DONE
     data = open_dataset(options.store)
     print(summary(data))
     page = options.output or options.store / "report.html"

@@ -230,7 +230,7 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="DIR",
-                help="charts, tables and verdicts (default: results/PAPER/SCALE)",
+                help="charts, tables, verdicts, and a page of them (default: results/PAPER/SCALE)",
             ),
         ],
     ),
@@ -256,7 +256,7 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "report": (
         _commands.report,
-        "a self-contained HTML page of a store that works offline",
+        "a self-contained HTML page, that works offline, of a store or of a study's output",
         "afterfit report runs --output report.html",
         [
             _STORE,
@@ -264,7 +264,7 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="where the page goes (default: STORE/report.html)",
+                help="where the page goes (default: STORE/report.html; index.html beside verdicts)",
             ),
         ],
     ),

@@ -111,8 +111,16 @@ def store(tmp_path_factory):
 def again(store, tmp_path):
     """Reproduces figures of the tiny study from the store, by default at laptop scale."""
 
-    def run(*figures, study=STUDY, scale="laptop", output=tmp_path / "out", where=store, tell=lambda _: None):
-        return reproduce(study, figures, scale, store=where, output=output, display=silent, tell=tell)
+    def run(
+        *figures,
+        study=STUDY,
+        scale="laptop",
+        output=tmp_path / "out",
+        where=store,
+        tell=lambda _: None,
+        **more,
+    ):
+        return reproduce(study, figures, scale, store=where, output=output, display=silent, tell=tell, **more)
 
     return run
 
@@ -169,6 +177,17 @@ def test_each_figure_has_a_chart_a_table_and_a_provenance(again, tmp_path):
         RESULTS_VERSION,
     )
     assert {"seconds", "steps", "versions", "python", "machine", "devices"} <= set(told["figures"]["fig-1"])
+
+
+def test_a_page_can_be_written_each_time_that_a_figure_is_there(again, tmp_path):
+    seen = []
+
+    def after(folder):
+        seen.append((folder, len(_read(folder)), (folder / "fig-2.svg").exists()))
+
+    out = tmp_path / "out"
+    again(FIRST, SECOND, output=out, after=after)
+    assert seen == [(out, 2, False), (out, 4, True)]
 
 
 def test_files_are_the_same_byte_for_byte_whatever_a_user_has_set(again, tmp_path):

@@ -4,4 +4,5 @@ from ._export import export as export
 from ._page import write_page as write_page
 from ._picture import learning_curves as learning_curves
 from ._status import describe_status as describe_status
+from ._study import write_study_page as write_study_page
 from ._summary import summary as summary

@@ -29,11 +29,13 @@ def reproduce(
     output: str | os.PathLike,
     display: Display | None = None,
     tell: Callable[[str], None] = print,
+    after: Callable[[pathlib.Path], object] | None = None,
 ) -> list[dict[str, typing.Any]]:
     """Runs figures at a scale, draws and judges them; what the store has is not run again.
 
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
-    keeps those of the study's other figures.
+    keeps those of the study's other figures; `after`: called with that folder each time a figure's files
+    are in it, e.g. to write a page about them.
 
     **Returns:** the verdicts of these figures, as they are written. A figure whose data are not on this
     machine keeps the verdicts that it has, or is undecided, and the others go on.
@@ -67,6 +69,8 @@ def reproduce(
         # In this order, since verdicts without a provenance are refused.
         _write_provenance(folder, study, scale, figure, time.monotonic() - began, watch.steps)
         _write_json(folder / VERDICTS, kept)
+        if after is not None:
+            after(folder)
         fresh += verdicts
         for row in verdicts:
             tell(f"  {row['verdict']:<9}  {row['claim']}")
