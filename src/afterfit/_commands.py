@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     from .ensemble import Terminal
-    from .report import summary, write_page
+    from .report import making, summary, write_page
 
     terminal = Terminal()
 
@@ -57,7 +57,8 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         return FAILED
     print(summary(data))
     page = pathlib.Path(options.store) / "report.html"
-    print(f"report: {write_page(data, page, title=planned.title, about=planned.about)}")
+    about = {**planned.about, **making(options.store, data)}
+    print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
 
 
@@ -126,7 +127,7 @@ def status(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
-    from .report import summary, write_page, write_study_page
+    from .report import making, summary, write_page, write_study_page
     from .store import open_dataset
 
     if (options.store / "verdicts.json").is_file():
@@ -135,7 +136,8 @@ def report(options: argparse.Namespace) -> int:
     data = open_dataset(options.store)
     print(summary(data))
     page = options.output or options.store / "report.html"
-    print(f"report: {write_page(data, page, title=data.attrs['title'])}")
+    about = making(options.store, data)
+    print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
     return DONE
 
 

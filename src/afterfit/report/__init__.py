@@ -1,6 +1,7 @@
 """What a person looks at: a page that explains a set of runs, and the picture of its learning curves."""
 
 from ._export import export as export
+from ._making import making as making
 from ._page import write_page as write_page
 from ._picture import learning_curves as learning_curves
 from ._status import describe_status as describe_status
