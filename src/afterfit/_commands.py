@@ -78,6 +78,7 @@ def reproduce(options: argparse.Namespace) -> int:
         output=output,
         tell=tell,
         after=lambda folder: write_study_page(folder, study=study),
+        style=options.style,
     )
     print(verdict_table(verdicts))
     print(f"charts, tables and verdicts: {output / 'index.html'}")
@@ -138,6 +139,19 @@ def report(options: argparse.Namespace) -> int:
     page = options.output or options.store / "report.html"
     about = making(options.store, data)
     print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
+    return DONE
+
+
+def figure(options: argparse.Namespace) -> int:
+    """Draws a measure of a store."""
+    from .report import learning_curves
+    from .store import open_dataset
+
+    output = options.output or pathlib.Path(f"{options.measure.replace('/', '-')}.{options.to}")
+    if output.suffix != f".{options.to}":
+        output = output.with_name(f"{output.name}.{options.to}")
+    data = open_dataset(options.store)
+    print(learning_curves(data, output, measure=options.measure, style=options.style, width=options.width))
     return DONE
 
 

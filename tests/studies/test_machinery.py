@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import pkgutil
+import re
 
 import matplotlib
 import matplotlib.figure
@@ -165,7 +166,7 @@ def test_verdicts_have_the_fields_that_the_design_names(again, tmp_path):
 
 def test_each_figure_has_a_chart_a_table_and_a_provenance(again, tmp_path):
     again(FIRST)
-    names = {"fig-1.svg", "fig-1.png", "fig-1.csv", "verdicts.json", "provenance.json"}
+    names = {"fig-1.svg", "fig-1.png", "fig-1.pdf", "fig-1.csv", "verdicts.json", "provenance.json"}
     assert set(_contents(tmp_path / "out")) == names
     with (tmp_path / "out" / "fig-1.csv").open(newline="") as file:
         text = file.read()
@@ -199,6 +200,18 @@ def test_files_are_the_same_byte_for_byte_whatever_a_user_has_set(again, tmp_pat
     assert one.keys() == other.keys()
     for name in one.keys() - {"provenance.json"}:  # which has the time
         assert one[name] == other[name], name
+
+
+@pytest.mark.parametrize(("style", "inches", "letters"), [("paper", 7.0, 7), ("talk", 12.8, 16)])
+def test_charts_for_papers_and_talks(style, inches, letters, again, tmp_path):
+    again(FIRST, style=style, output=tmp_path / "a")
+    again(FIRST, style=style, output=tmp_path / "b")
+    one, other = (_contents(tmp_path / name) for name in "ab")
+    for kind in ("svg", "pdf", "png"):
+        assert one[f"fig-1.{kind}"] == other[f"fig-1.{kind}"], kind
+    drawing = one["fig-1.svg"].decode()
+    assert f'width="{72 * inches:g}pt"' in drawing
+    assert set(re.findall(r"font-size: ([\d.]+)px", drawing)) == {str(letters)}
 
 
 def test_the_time_that_training_took_stays_when_stored_runs_are_judged_again(again, tmp_path):

@@ -10,6 +10,7 @@ import time
 import typing
 from collections.abc import Callable, Generator, Sequence
 
+from .._style import NAMELESS, restyle, SETTINGS, StyleName
 from ..ensemble import about, Display, Progress, Sweep, Terminal
 from ..statistics import Judgement, Verdict
 from ..store import RESULTS_VERSION
@@ -18,6 +19,7 @@ from ._study import Claim, Figure, Results, Scale, Study
 
 
 VERDICTS, PROVENANCE = "verdicts.json", "provenance.json"
+_LETTERS = 8  # points, of charts on a screen
 
 
 def reproduce(
@@ -30,12 +32,14 @@ def reproduce(
     display: Display | None = None,
     tell: Callable[[str], None] = print,
     after: Callable[[pathlib.Path], object] | None = None,
+    style: StyleName = "screen",
 ) -> list[dict[str, typing.Any]]:
     """Runs figures at a scale, draws and judges them; what the store has is not run again.
 
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
     keeps those of the study's other figures; `after`: called with that folder each time a figure's files
-    are in it, e.g. to write a page about them.
+    are in it, e.g. to write a page about them; `style`: of the charts, "screen", or "paper" or "talk" with
+    their letters and the width of two columns or of a slide.
 
     **Returns:** the verdicts of these figures, as they are written. A figure whose data are not on this
     machine keeps the verdicts that it has, or is undecided, and the others go on.
@@ -60,7 +64,7 @@ def reproduce(
         else:
             verdicts = [_row(figure, claim, judgement) for claim, judgement in figure.judged(results)]
             if not results.missing:  # a chart may count on all of them
-                _draw(figure, results, folder)
+                _draw(figure, results, folder, style)
                 _tabulate(figure, results, folder)
         # Read again: another process may have written its figures in the meantime.
         kept = [row for row in _read(folder, study, scale) if row["figure"] != figure.name] + verdicts
@@ -196,17 +200,20 @@ def _parsed(file: pathlib.Path, way_out: str) -> typing.Any:
         raise ValueError(f"{file} is damaged ({error}): {way_out}.") from error
 
 
-def _draw(figure: Figure, results: Results, folder: pathlib.Path) -> None:
+def _draw(figure: Figure, results: Results, folder: pathlib.Path, style: StyleName) -> None:
     import matplotlib
 
     with matplotlib.rc_context():
         # Not the user's own settings: the same results make the same file everywhere.
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.hashsalt": "afterfit", "svg.fonttype": "none", "font.size": 8})
+        settings: dict[typing.Any, typing.Any] = {"svg.fonttype": "none", "font.size": _LETTERS}
+        matplotlib.rcParams.update(SETTINGS | settings)
         picture = figure.chart(results)
-        for kind, nameless in (("svg", "Date"), ("png", "Software")):
+        restyle(picture, style, "double", _LETTERS)
+        box = "tight" if style == "screen" else None  # cropped, a chart would not have the column's width
+        for kind in NAMELESS:
             with _aside(folder / f"{figure.name}.{kind}") as part:
-                picture.savefig(part, format=kind, dpi=150, metadata={nameless: None}, bbox_inches="tight")
+                picture.savefig(part, format=kind, dpi=150, metadata=NAMELESS[kind], bbox_inches=box)
 
 
 def _tabulate(figure: Figure, results: Results, folder: pathlib.Path) -> None:
