@@ -232,6 +232,15 @@ def test_the_table_of_verdicts(again):
     assert lines[-1] == "1 holds, 1 fails, 2 undecided"
 
 
+def test_verdicts_show_themselves_as_a_table(again):
+    hostile = dataclasses.replace(FIRST.claims[0], sentence="<script>alert(1)</script>")
+    found = again(dataclasses.replace(FIRST, claims=(hostile, *FIRST.claims[1:])))
+    assert repr(found) == verdict_table(found)
+    text = found._repr_html_()
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert text.count("<tr>") == 3 and "5 [4, open]" in text and text.endswith("1 undecided</p>")
+
+
 # --- several figures in one folder ----------------------------------------------------------------
 
 

@@ -66,25 +66,33 @@ def learning_curves(
         raise ValueError(
             f"`path` must end in one of {', '.join(_SUFFIXES)}, got {path.name!r}. Try 'curves.svg'."
         )
-    runs = read_runs(data)
-    shown = _measure(runs, measure)
+    figure = curves_figure(data, measure, style=style, width=width)
     import matplotlib
 
-    with matplotlib.rc_context(_RC):
-        figure = _figure(runs, shown, narrow=style != "screen" and width == "single")
-        restyle(figure, style, width, _LETTERS)
+    with matplotlib.rc_context(_RC):  # ticks take their letters when they are drawn
         figure.savefig(path, dpi=200, metadata=NAMELESS[path.suffix[1:]])
     return path
 
 
-def curves_figure(data: "xarray.Dataset", measure: str) -> "matplotlib.figure.Figure":
-    """The picture itself, for a notebook."""
+def curves_figure(
+    data: "xarray.Dataset",
+    measure: str = "accuracy",
+    *,
+    style: StyleName = "screen",
+    width: WidthName = "double",
+) -> "matplotlib.figure.Figure":
+    """The picture that `learning_curves` writes, as a figure of matplotlib: for a notebook, or to go on with.
+
+    Datasets that a sweep or a store returned have it as `data.afterfit.plot("test_accuracy")`.
+    """
     import matplotlib
 
     runs = read_runs(data)
     shown = _measure(runs, measure)
     with matplotlib.rc_context(_RC):
-        return _figure(runs, shown, narrow=False)
+        figure = _figure(runs, shown, narrow=style != "screen" and width == "single")
+        restyle(figure, style, width, _LETTERS)
+        return figure
 
 
 def _measure(runs: Runs, name: str) -> Measure:

@@ -16,6 +16,7 @@ from ..statistics import Judgement, Verdict
 from ..store import RESULTS_VERSION
 from ..tasks import DataError
 from ._study import Claim, Figure, Results, Scale, Study
+from ._verdicts import Verdicts
 
 
 VERDICTS, PROVENANCE = "verdicts.json", "provenance.json"
@@ -33,7 +34,7 @@ def reproduce(
     tell: Callable[[str], None] = print,
     after: Callable[[pathlib.Path], object] | None = None,
     style: StyleName = "screen",
-) -> list[dict[str, typing.Any]]:
+) -> Verdicts:
     """Runs figures at a scale, draws and judges them; what the store has is not run again.
 
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
@@ -50,7 +51,7 @@ def reproduce(
     folder = pathlib.Path(output)
     _read(folder, study, scale)  # better refused now than after hours of training
     folder.mkdir(parents=True, exist_ok=True)
-    fresh: list[dict[str, typing.Any]] = []
+    fresh = Verdicts()
     for number, figure in enumerate(figures, 1):
         began = time.monotonic()
         tell(f"[{number}/{len(figures)}] {figure.name}: {figure.title}")
@@ -115,25 +116,6 @@ class _Watch:
     @property
     def steps(self) -> int:
         return sum(progress.steps for progress in self._seen.values())
-
-
-def verdict_table(verdicts: Sequence[dict[str, typing.Any]]) -> str:
-    """Verdicts as lines of text: figure, claim, the paper's number beside ours."""
-    lines = []
-    for row in verdicts:
-        value = "-" if row["value"] is None else f"{row['value']:.4g}"
-        if row["interval"] is not None:
-            value += " [{}, {}]".format(
-                *(f"{end:.4g}" if end is not None else "open" for end in row["interval"])
-            )
-        lines.append(f"{row['verdict']:<9}  {row['figure']:<12}  {row['claim']}")
-        lines.append(
-            f"{'':<9}  {'':<12}  paper: {row['paper']}; here: {value}"
-            + (f" ({row['note']})" if row["note"] else "")
-        )
-    counts = {verdict: sum(row["verdict"] == verdict for row in verdicts) for verdict in Verdict}
-    lines.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-    return "\n".join(lines)
 
 
 def _row(figure: Figure, claim: Claim, judgement: Judgement) -> dict[str, typing.Any]:
