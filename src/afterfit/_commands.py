@@ -57,7 +57,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         return FAILED
     print(summary(data))
     page = pathlib.Path(options.store) / "report.html"
-    about = {**planned.about, **making(options.store, data)}
+    about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
 

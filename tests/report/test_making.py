@@ -60,4 +60,5 @@ def test_other_runs_of_the_store_are_left_out(store):
     data = open_dataset(store).isel({"optimiser.weight_decay": 0, "seed": 0})
     texts = making(store, data)
     assert list(texts) == ["Recipe", "Versions and machine"]
+    assert list(making(store, data, recipes=False)) == ["Versions and machine"]
     assert tomllib.loads(texts["Recipe"])["optimiser"] == {"kind": "AdamW", "weight_decay": 0.1}

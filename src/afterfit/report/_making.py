@@ -14,24 +14,26 @@ Plain = Mapping[str, typing.Any]
 _SHOWN = 12  # values of a field that are listed
 
 
-def making(store: str | os.PathLike, data: "xarray.Dataset") -> dict[str, str]:
+def making(store: str | os.PathLike, data: "xarray.Dataset", *, recipes: bool = True) -> dict[str, str]:
     """Texts by their headings, for `write_page`: what the recipes share, what differs, versions and machine.
 
-    **Arguments:** `store`: that has the runs of `data`; others in it are left out.
+    **Arguments:**
+
+    - `store`: that has the runs of `data`; others in it are left out.
+    - `recipes`: whether to tell them. Who has the sweep has its recipe in full, as `Sweep.about`.
     """
     wanted = {str(run) for run in data["run"].values.ravel()}
     entries = [
         entry for entry in Store(store, create=False, readonly=True).runs(trunks=True) if entry.run in wanted
     ]
-    recipes = [_without_none(entry.recipe) for entry in entries]
     texts = {}
-    if recipes:
-        shared = _shared(recipes)
-        texts["Recipe" if len(recipes) == 1 else f"Recipe: what all {len(recipes):,} runs share"] = _toml(
-            shared
-        )
-        if differing := _differing([_flat(recipe) for recipe in recipes]):
+    if recipes and entries:
+        tables = [_without_none(entry.recipe) for entry in entries]
+        alone = "Recipe" if len(tables) == 1 else f"Recipe: what all {len(tables):,} runs share"
+        texts[alone] = _toml(_shared(tables))
+        if differing := _differing([_flat(table) for table in tables]):
             texts["Fields that differ between runs"] = differing
+    if entries:
         texts["Versions and machine"] = _makers(entries)
     return texts
 
