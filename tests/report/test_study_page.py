@@ -137,6 +137,13 @@ def test_it_says_what_the_folder_holds(folder):
     assert "Results version 1; 2 min in all." in words and "Run on 2026-11-26." in words
 
 
+def test_a_figure_says_what_its_module_says(tmp_path):
+    told = {**TOLD, "study": "kumar2023", "figures": {"fig1": ENTRY}}
+    words = " ".join(_page(_outcome(tmp_path / "out", ROWS[:1], told)).text.split())
+    assert "What the paper does, and what is done here" in words
+    assert "The text gives no settings; those of the authors' code are D = 100" in words
+
+
 def test_each_claim_has_a_row(folder):
     text = write_study_page(folder, study=STUDY).read_text("utf-8")
     tables = re.findall(r'<table class="claims">.*?<tbody>(.*?)</tbody>', text)

@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import re
+import sys
+import types
 import typing
 import urllib.parse
 from collections import Counter
@@ -195,8 +197,20 @@ def _section(
     spoken = f"{name}: {figure.title}" if figure else name
     return (
         f'<section><h2 id="{_anchor(name)}">{html.escape(name)}{title}</h2>{note}'
-        f"{_chart(folder, name, spoken)}{_claims(own)}{took}</section>"
+        f"{_chart(folder, name, spoken)}{_claims(own)}{took}{_background(figure)}</section>"
     )
+
+
+def _background(figure: "Figure | None") -> str:
+    """What the figure's module says of the paper's settings and of ours."""
+    for module in list(sys.modules.values()) if figure else ():
+        if not isinstance(module, types.ModuleType) or "__path__" in vars(module):  # a package lists figures
+            continue
+        if module.__doc__ and any(value is figure for value in vars(module).values()):
+            paragraphs = module.__doc__.strip().split("\n\n")
+            text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
+            return f"<details><summary>What the paper does, and what is done here</summary>{text}</details>"
+    return ""
 
 
 def _chart(folder: pathlib.Path, name: str, spoken: str) -> str:
