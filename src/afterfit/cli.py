@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from . import _commands
 from ._commands import DONE, tell
+from ._style import STYLES, WIDTHS
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -188,6 +189,7 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
 _LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "constraints", "probes")
 _SCALES = ("smoke", "laptop", "paper")
 _FORMATS = ("csv", "parquet", "netcdf", "safetensors", "torch", "transformer-lens")
+_PICTURES = ("svg", "pdf", "png")
 
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
@@ -196,6 +198,13 @@ _RESUME = _argument(
     default=15.0,
     metavar="SECONDS",
     help="time between resume points (default: %(default)s)",
+)
+_STYLE = _argument(
+    "--style",
+    type=_one_of("style", *STYLES),
+    default="screen",
+    metavar="|".join(STYLES),
+    help="letters and width of charts (default: %(default)s)",
 )
 _INTO = "where results go (default: %(default)s)"
 
@@ -253,8 +262,9 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="DIR",
-                help="charts, tables and verdicts (default: results/PAPER/SCALE)",
+                help="charts, tables, verdicts, and a page of them (default: results/PAPER/SCALE)",
             ),
+            _STYLE,
         ],
     ),
     "list": (
@@ -279,7 +289,7 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "report": (
         _commands.report,
-        "a self-contained HTML page of a store that works offline",
+        "a self-contained HTML page, that works offline, of a store or of a study's output",
         "afterfit report runs --output report.html",
         [
             _STORE,
@@ -287,7 +297,42 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="where the page goes (default: STORE/report.html)",
+                help="where the page goes (default: STORE/report.html; index.html beside verdicts)",
+            ),
+        ],
+    ),
+    "figure": (
+        _commands.figure,
+        "learning curves of a store as a picture for a paper or a talk",
+        "afterfit figure runs --measure test_accuracy --to pdf --style paper --width single",
+        [
+            _STORE,
+            _argument(
+                "--measure",
+                default="accuracy",
+                metavar="NAME",
+                help="what is drawn: accuracy, loss, test_accuracy, weight_norm, ... (default: %(default)s)",
+            ),
+            _argument(
+                "--to",
+                type=_one_of("format", *_PICTURES),
+                default="svg",
+                metavar="|".join(_PICTURES),
+                help="the format (default: %(default)s)",
+            ),
+            _STYLE,
+            _argument(
+                "--width",
+                type=_one_of("width", *WIDTHS),
+                default="double",
+                metavar="|".join(WIDTHS),
+                help="one column of a paper or two, half a slide or a whole one (default: %(default)s)",
+            ),
+            _argument(
+                "--output",
+                type=pathlib.Path,
+                metavar="FILE",
+                help="where it goes (default: named after the measure, in this folder)",
             ),
         ],
     ),

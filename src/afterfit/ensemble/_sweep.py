@@ -8,6 +8,7 @@ import pathlib
 import typing
 from collections.abc import Mapping, Sequence
 
+from .._html import table
 from ..store import to_dataset
 from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
 from ._engine import Layout
@@ -23,6 +24,8 @@ if typing.TYPE_CHECKING:
 
 Axis = Sequence[typing.Any] | Mapping[str, Mapping[str, typing.Any]]
 """Values of one field, or labelled sets of changes: `{"to init": {"optimiser.decay_to": "initial"}}`."""
+
+_MOST_SHOWN = 8  # values of an axis
 
 SEED_AXES = ("seed", *(f"seeds.{field.name}" for field in dataclasses.fields(Seeds)))
 
@@ -89,6 +92,29 @@ class Sweep:
         for record, steps in {(run.experiment.record, run.experiment.steps) for run in runs}:
             if not len(record.steps(steps)):
                 raise RecipeError([f"record: {record} picks no step of the {steps}, there must be one."])
+
+    def __repr__(self) -> str:
+        axes = "".join(f"    {name}: {values}\n" for name, values in self._shown_axes.items())
+        return f"{self._size}\n{axes}{self.experiment}"
+
+    def _repr_html_(self) -> str:
+        axes = table(self._shown_axes.items()) if self.axes else ""
+        return f"<p>{self._size}</p>{axes}{self.experiment._repr_html_()}"
+
+    @property
+    def _size(self) -> str:
+        return f"Sweep of {len(self.runs):,} run{'s' * (len(self.runs) != 1)}"
+
+    @property
+    def _shown_axes(self) -> dict[str, str]:
+        """The values of each axis as text; of a long one, its ends."""
+        shown = {}
+        for name, values in self.axes.items():
+            texts = [str(label) for label in _labels(values)]
+            if len(texts) > _MOST_SHOWN:
+                texts = [*texts[: _MOST_SHOWN - 2], "...", f"{texts[-1]} ({len(texts):,} values)"]
+            shown[name] = ", ".join(texts)
+        return shown
 
     @property
     def coordinates(self) -> list[dict[str, typing.Any]]:

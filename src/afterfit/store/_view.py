@@ -13,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
+from .._accessor import register
 from ._axis import find_axes, label
 from ._error import StoreError
 from ._records import RunRecords
@@ -50,6 +51,7 @@ def to_dataset(
     """
     import xarray
 
+    register()
     shape = tuple(len(values) for values in axes.values())
     places = _places(coords, axes)
     flat = np.ravel_multi_index(tuple(places), shape) if shape else np.zeros(len(runs), np.int64)
