@@ -1,6 +1,5 @@
 """Letters, lines and widths of charts: for a screen, for a column of a paper, for slides."""
 
-import dataclasses
 import typing
 
 
@@ -24,8 +23,7 @@ NAMELESS: dict[str, dict[str, None]] = {
 """What a file would say of the day and the program, which differ where the picture does not."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Style:
+class _Style(typing.NamedTuple):  # no dataclass: the command line needs the names, and starts without them
     letters: float  # points
     lines: float  # times as thick as on a screen
     widths: dict[WidthName, float]  # inches
