@@ -14,7 +14,7 @@ SHOWN = re.findall(r"^`(\w+)/([\w-]+)`: (\d+) holds, (\d+) fails, (\d+) undecide
 
 
 def test_every_paper_is_there():
-    assert {study for study, *_ in SHOWN} == {"power2022", "omnigrok", "kumar2023", "clauw2024"}
+    assert {study for study, *_ in SHOWN} == {"power2022", "omnigrok", "kumar2023", "clauw2024", "fields"}
     files = {f"{study}-{figure}.svg" for study, figure, *_ in SHOWN}
     assert files == {file.name for file in PICTURES.iterdir()}
     assert files == set(re.findall(r"\]\(images/gallery/(.*?)\)", PAGE))
