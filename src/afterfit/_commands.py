@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     from .ensemble import Terminal
-    from .report import summary, write_page
+    from .report import making, summary, write_page
 
     terminal = Terminal()
 
@@ -61,21 +61,32 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         return FAILED
     print(summary(data))
     page = pathlib.Path(options.store) / "report.html"
-    print(f"report: {write_page(data, page, title=planned.title, about=planned.about)}")
+    about = {**planned.about, **making(options.store, data, recipes=False)}
+    print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
 
 
 def reproduce(options: argparse.Namespace) -> int:
     """Runs and judges the figures of a paper."""
+    from .report import write_study_page
     from .studies import find_figures, reproduce as run_figures, verdict_table
 
     study, figures = find_figures(options.paper)
     output = options.output or pathlib.Path("results") / study.name / options.scale
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
     with _watched(options):
-        verdicts = run_figures(study, figures, options.scale, store=options.store, output=output, tell=tell)
+        verdicts = run_figures(
+            study,
+            figures,
+            options.scale,
+            store=options.store,
+            output=output,
+            tell=tell,
+            after=lambda folder: write_study_page(folder, study=study),
+            style=options.style,
+        )
     print(verdict_table(verdicts))
-    print(f"charts, tables and verdicts: {output}")
+    print(f"charts, tables and verdicts: {output / 'index.html'}")
     return FAILED if any(row["verdict"] == "fails" for row in verdicts) else DONE
 
 
@@ -156,22 +167,42 @@ def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[N
 
 
 def report(options: argparse.Namespace) -> int:
-    """Writes the page of a store."""
-    from .report import summary, write_page
+    """Writes the page of a store, or of a study's outcome."""
+    from .report import making, summary, write_page, write_study_page
     from .store import open_dataset
 
+    if (options.store / "verdicts.json").is_file():
+        print(f"report: {write_study_page(options.store, path=options.output)}")
+        return DONE
     data = open_dataset(options.store)
     print(summary(data))
     page = options.output or options.store / "report.html"
-    print(f"report: {write_page(data, page, title=data.attrs['title'])}")
+    about = making(options.store, data)
+    print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
+    return DONE
+
+
+def figure(options: argparse.Namespace) -> int:
+    """Draws a measure of a store."""
+    from .report import learning_curves
+    from .store import open_dataset
+
+    output = options.output or pathlib.Path(f"{options.measure.replace('/', '-')}.{options.to}")
+    if output.suffix != f".{options.to}":
+        output = output.with_name(f"{output.name}.{options.to}")
+    data = open_dataset(options.store)
+    print(learning_curves(data, output, measure=options.measure, style=options.style, width=options.width))
     return DONE
 
 
 def export(options: argparse.Namespace) -> int:
-    """Writes the records of a store."""
+    """Writes the records of a store, or the network of a run."""
     from .report import export as write
 
-    print(write(options.store, options.run, options.to, options.output))
+    written = write(options.store, options.run, options.to, options.output, step=options.step)
+    print(written)
+    if options.to == "torch":
+        print(written.with_suffix(".py"))
     return DONE
 
 

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import gc
 import os
 import pathlib
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from . import _commands
 from ._commands import DONE, tell
+from ._style import STYLES, WIDTHS
 
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -49,18 +51,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _polite_kill() -> Generator[None]:
     """A polite kill is an interruption like any other: it leaves a resume point behind."""
 
+    collecting: list[str] = []  # garbage
+
+    def watch(phase: str, info: typing.Any) -> None:
+        del info
+        collecting[:] = [phase] if phase == "start" else []
+
     def interrupt(number: int, frame: typing.Any) -> None:
-        del number, frame
-        raise KeyboardInterrupt
+        # What is raised while garbage is collected, in a finaliser say, is dropped: a moment later, then.
+        if collecting or _in_jax_callback(frame):
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        else:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
+    gc.callbacks.append(watch)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        gc.callbacks.remove(watch)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_jax_callback(frame: typing.Any) -> bool:
+    """Whether a signal came in JAX's own callback, which may run after ours has seen the collection end."""
+    while frame is not None:
+        if frame.f_code.co_name == "_xla_gc_callback":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
@@ -171,7 +195,8 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
 
 _LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "constraints", "probes")
 _SCALES = ("smoke", "laptop", "paper")
-_FORMATS = ("csv", "parquet", "netcdf")
+_FORMATS = ("csv", "parquet", "netcdf", "safetensors", "torch", "transformer-lens")
+_PICTURES = ("svg", "pdf", "png")
 
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
@@ -182,13 +207,18 @@ _RESUME = _argument(
     help="time between resume points (default: %(default)s)",
 )
 _SERVER = [
-    _argument(
-        "--host", default="127.0.0.1", help="of the live page (default: %(default)s, this machine only)"
-    ),
+    _argument("--host", default="127.0.0.1", help="of the page (default: %(default)s, this machine only)"),
     _argument("--port", type=_port, help="of the live page (default: the first free one from 8765 on)"),
     _argument("--no-browser", dest="browser", action="store_false", help="open no browser"),
 ]
 _LIVE = [_argument("--live", action="store_true", help="serve the live page meanwhile"), *_SERVER]
+_STYLE = _argument(
+    "--style",
+    type=_one_of("style", *STYLES),
+    default="screen",
+    metavar="|".join(STYLES),
+    help="letters and width of charts (default: %(default)s)",
+)
 _INTO = "where results go (default: %(default)s)"
 
 _COMMANDS: dict[str, tuple] = {
@@ -247,9 +277,10 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="DIR",
-                help="charts, tables and verdicts (default: results/PAPER/SCALE)",
+                help="charts, tables, verdicts, and a page of them (default: results/PAPER/SCALE)",
             ),
             *_LIVE,
+            _STYLE,
         ],
     ),
     "list": (
@@ -274,7 +305,7 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "report": (
         _commands.report,
-        "a self-contained HTML page of a store that works offline",
+        "a self-contained HTML page, that works offline, of a store or of a study's output",
         "afterfit report runs --output report.html",
         [
             _STORE,
@@ -282,7 +313,42 @@ _COMMANDS: dict[str, tuple] = {
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="where the page goes (default: STORE/report.html)",
+                help="where the page goes (default: STORE/report.html; index.html beside verdicts)",
+            ),
+        ],
+    ),
+    "figure": (
+        _commands.figure,
+        "learning curves of a store as a picture for a paper or a talk",
+        "afterfit figure runs --measure test_accuracy --to pdf --style paper --width single",
+        [
+            _STORE,
+            _argument(
+                "--measure",
+                default="accuracy",
+                metavar="NAME",
+                help="what is drawn: accuracy, loss, test_accuracy, weight_norm, ... (default: %(default)s)",
+            ),
+            _argument(
+                "--to",
+                type=_one_of("format", *_PICTURES),
+                default="svg",
+                metavar="|".join(_PICTURES),
+                help="the format (default: %(default)s)",
+            ),
+            _STYLE,
+            _argument(
+                "--width",
+                type=_one_of("width", *WIDTHS),
+                default="double",
+                metavar="|".join(WIDTHS),
+                help="one column of a paper or two, half a slide or a whole one (default: %(default)s)",
+            ),
+            _argument(
+                "--output",
+                type=pathlib.Path,
+                metavar="FILE",
+                help="where it goes (default: named after the measure, in this folder)",
             ),
         ],
     ),
@@ -294,25 +360,34 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "export": (
         _commands.export,
-        "records of a store in a common format",
-        "afterfit export runs --to csv --output curves.csv",
+        "records of a store, or the network of a run, in a common format",
+        "afterfit export runs --to csv --output curves.csv\n  afterfit export runs 3f2a --to torch",
         [
             _STORE,
             _argument(
-                "run", nargs="?", metavar="RUN", help="one run's id, or its beginning; all without one"
+                "run",
+                nargs="?",
+                metavar="RUN",
+                help="one run's id, or its beginning; records: all without one",
             ),
             _argument(
                 "--to",
                 type=_one_of("format", *_FORMATS),
                 required=True,
                 metavar="|".join(_FORMATS),
-                help="the format",
+                help="the format: the first three hold records, the others a network",
+            ),
+            _argument(
+                "--step",
+                type=int,
+                metavar="STEP",
+                help="of the snapshot that holds the network (default: the last)",
             ),
             _argument(
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="where it goes (default: named after the store, in this folder)",
+                help="where it goes (default: named after the store or the run, in this folder)",
             ),
         ],
     ),

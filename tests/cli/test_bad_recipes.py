@@ -16,7 +16,10 @@ from afterfit.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 
-MODELS = "AdditionDecoder, CommitteeMachine, GraphConvolution, LSTM, MLP, Transformer"
+MODELS = (
+    "AdditionDecoder, CommitteeMachine, CoordinateNetwork, GraphConvolution, LSTM, MLP, Padded, "
+    "RadianceField, Siren, Transformer"
+)
 
 MISTAKES = [
     ({"task/operation": "x/z"}, "task: unknown operation 'x/z': did you mean 'x/y'?"),

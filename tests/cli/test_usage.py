@@ -8,7 +8,7 @@ import pytest
 from afterfit.cli import main
 
 
-COMMANDS = ("demo", "run", "list", "status", "report", "view", "export", "doctor")
+COMMANDS = ("demo", "run", "list", "status", "report", "figure", "view", "export", "doctor")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -28,12 +28,13 @@ def test_a_padded_model_is_the_model_it_pads():
     assert abs(ratio - 1) < 4 / np.sqrt(2 * model.dead.size)
 
 
-def test_dead_parameters_decay_and_nothing_else():
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_dead_parameters_decay_and_nothing_else(decay):
     """Adam divides by the size of gradients, so that a gradient of exactly 0 is what must come out."""
     plain = af.Experiment(
         TeacherStudent(inputs=3, hidden=(4,), outputs=2, train=9, test=9, pool=18),
         MLP((5,)),
-        af.AdamW(1e-2, 0.0, warmup=0),
+        af.AdamW(1e-2, decay, warmup=0),
         steps=50,
         record=af.At((0, 50)),
     )
@@ -41,7 +42,8 @@ def test_dead_parameters_decay_and_nothing_else():
     data = padded.run(display=silent)
     np.testing.assert_allclose(*data["train_loss"].isel(step=-1).values, rtol=1e-5)
     squares = data["weight_norm"].values.astype(float) ** 2
-    np.testing.assert_allclose(squares[1] - squares[0], (squares[1] - squares[0])[0], rtol=1e-4)
+    dead = squares[1] - squares[0]
+    np.testing.assert_allclose(dead[1] / dead[0], (1 - 1e-2 * decay) ** 100, rtol=1e-3)
 
 
 def test_a_ratio_is_a_whole_number():

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -221,6 +222,40 @@ def test_many_runs_become_medians_and_bands(grokking_runs, page):
     assert table.count("<tr>") == 100
     svg = vl_convert.vegalite_to_svg(dict(charts["chart0"]["spec"], width=400))
     assert "mark-area" in svg
+
+
+def test_the_page_stays_small_and_says_what_it_leaves_out(grokking_runs, page):
+    """700 runs of some 300 records and six measures."""
+    axes = {"fraction": np.linspace(0.1, 0.9, 10), "decay": np.geomspace(0.01, 3, 10), "seed": range(7)}
+    data = grokking_runs(axes, records=480)
+    data = data.assign({name: data["test_loss"] * (2 + place) for place, name in enumerate(("one", "two"))})
+    text = page(data)
+    assert 290 <= data.sizes["step"] <= 310
+    assert len(text.encode()) < 5e6
+    most = int(re.findall(r"each line shows at most (\d+), evenly spread as drawn", text)[0])
+    charts = _island(text)["charts"]
+    assert len(charts) == 6 * 6
+    for chart in charts.values():
+        rows = chart["spec"]["data"]["values"].splitlines()
+        assert max(Counter(tuple(row.split(",")[:4]) for row in rows).values()) <= most
+    assert "each line shows at most" not in page(grokking_runs({"seed": [0, 1]}))
+
+
+def test_many_measures_leave_fewer_lines(grokking_runs, page):
+    data = grokking_runs({"seed": range(150)}, records=60)
+    assert "too many to draw one by one" not in page(data)
+    crowd = data.assign({f"probe{place}": data["weight_norm"] * place for place in range(40)})
+    text = page(crowd)
+    assert "150 runs are too many to draw one by one" in text and len(text.encode()) < 5e6
+
+
+def test_the_data_of_a_chart_are_on_the_page_once(grokking_runs, page):
+    """Its link to a CSV file is made from them when the page is opened."""
+    text = page(grokking_runs({"seed": [0, 1]}))
+    for chart in _island(text)["charts"].values():
+        row = chart["spec"]["data"]["values"].splitlines()[5]
+        assert text.count(row.replace("<", "\\u003c")) == 1
+    assert "data:text/csv" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
 
 
 def test_medians_are_medians(grokking_runs, page):

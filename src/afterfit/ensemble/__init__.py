@@ -7,3 +7,4 @@ from ._progress import Display as Display, Progress as Progress, silent as silen
 from ._run import Run as Run
 from ._runner import about as about
 from ._sweep import Sweep as Sweep, sweep as sweep
+from ._watcher import Watcher as Watcher

@@ -7,6 +7,7 @@ import time
 import typing
 
 
+_ENDS = ("done", "stopped")  # phases after which nothing follows
 ROUNDS_TO_KNOW = 3
 """Rounds of training before which a speed says little: the first ones are short and full of records."""
 
@@ -72,15 +73,22 @@ def silent(progress: Progress) -> None:
 
 
 class Terminal:
-    """A live line on a terminal; elsewhere a plain line every ten seconds."""
+    """A live line on a terminal and in a notebook; elsewhere a plain line every ten seconds."""
 
     def __init__(self, stream: typing.TextIO | None = None):
         self._stream = stream or sys.stderr
+        self._notebook = None if stream else _notebook()
+        self._output: typing.Any = None  # of a notebook's cell
         self._live: typing.Any = None
         self._last = 0.0
         self._phase = ""
 
     def __call__(self, progress: Progress) -> None:
+        if self._notebook is not None:
+            self._replace(self._notebook, describe(progress))
+            if progress.phase in _ENDS:
+                self._output = None
+            return
         if self._stream.isatty():
             self._show(progress)
             return
@@ -88,6 +96,14 @@ class Terminal:
         if now - self._last >= 10 or progress.phase != self._phase:
             self._last, self._phase = now, progress.phase
             print(describe(progress), file=self._stream, flush=True)
+
+    def _replace(self, notebook: typing.Any, line: str) -> None:
+        """Puts a line in the place of the one before."""
+        content = {"text/plain": line}
+        if self._output is None:
+            self._output = notebook.display(content, raw=True, display_id=True)
+        else:
+            self._output.update(content, raw=True)
 
     def _show(self, progress: Progress) -> None:
         if self._live is None:
@@ -97,9 +113,15 @@ class Terminal:
             self._live = rich.live.Live(console=rich.console.Console(file=self._stream), refresh_per_second=8)
             self._live.start()
         self._live.update(describe(progress))
-        if progress.phase in ("done", "stopped"):
+        if progress.phase in _ENDS:
             self._live.stop()
             self._live = None
+
+
+def _notebook() -> typing.Any:
+    """IPython's display module if this is a notebook, else `None`; nothing is imported to find out."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return sys.modules.get("IPython.display") if hasattr(get_ipython(), "kernel") else None
 
 
 def describe(progress: Progress) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ..store import LiveRun, RunRecords, Session
 from ._progress import Progress
 from ._seat import Seat
+from ._watcher import Audience, Watcher
 
 
 SHARE = 60
@@ -42,10 +43,11 @@ class _Clock:
 class Publisher:
     """Keeps what a sweep has brought: in a store's session, or in memory where there is none."""
 
-    def __init__(self, session: Session | None, resume_every: float):
+    def __init__(self, session: Session | None, resume_every: float, watcher: Watcher | None = None):
         self.kept: list[RunRecords] = []
         """Finished runs; with a store, those that it does not have yet."""
         self._session = session
+        self._audience = Audience(watcher)
         self._resuming = _Clock(resume_every)
         self._watching = _Clock(WATCHED_EVERY)
         self._published: dict[str, int] = {}  # records of each live run in its last resume point
@@ -57,6 +59,7 @@ class Publisher:
     def finish(self, records: RunRecords) -> None:
         """Takes a run that has ended; it is published with the next resume point."""
         self.kept.append(records)
+        self._audience.ended(records)
 
     def publish(self, seats: Iterable[Seat], states: States, *, force: bool = False) -> None:
         """Publishes finished runs and a resume point, if due."""
@@ -80,7 +83,9 @@ class Publisher:
             self.kept = []
 
     def show(self, seats: Iterable[Seat], progress: Progress) -> None:
-        """Lets other processes see how runs stand, if due."""
+        """Lets the watcher see new records, and other processes how runs stand, if due."""
+        seats = list(seats)
+        self._audience.under_way(seats)
         if self._session is None or not self._watching.due:
             return
         began = time.monotonic()

@@ -19,6 +19,7 @@ from ._pack import packs
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._run import Run
+from ._watcher import Watcher
 
 
 def run_all(
@@ -29,6 +30,7 @@ def run_all(
     resume_every: float,
     layout: Layout | None = None,
     snapshots: bool = False,
+    watcher: Watcher | None = None,
 ) -> list[RunRecords]:
     """Trains the runs that the store does not have, and returns the records of all, in order."""
     prepare()
@@ -36,7 +38,7 @@ def run_all(
     noun = "trunks of forks" if all(run.trunk for run in runs) else "runs"
     one_job = _Job(store, display, resume_every, layout, len(runs), noun)
     if store is None:
-        publisher = Publisher(None, resume_every)
+        publisher = Publisher(None, resume_every, watcher)
         everything = list(distinct.values())
         _check(everything)
         one_job.train(everything, publisher, one_job.starts(everything))
@@ -51,7 +53,7 @@ def run_all(
         with opened.claim(missing, about()) as session:
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
-            one_job.train(todo, Publisher(session, resume_every), starts)
+            one_job.train(todo, Publisher(session, resume_every, watcher), starts)
     return opened.load([run.id for run in runs], snapshots=snapshots)
 
 

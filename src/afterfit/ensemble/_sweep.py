@@ -8,12 +8,14 @@ import pathlib
 import typing
 from collections.abc import Mapping, Sequence
 
+from .._html import table
 from ..store import to_dataset
 from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
 from ._engine import Layout
 from ._progress import Display, Terminal
 from ._run import Run
 from ._runner import run_all
+from ._watcher import Watcher
 
 
 if typing.TYPE_CHECKING:
@@ -22,6 +24,8 @@ if typing.TYPE_CHECKING:
 
 Axis = Sequence[typing.Any] | Mapping[str, Mapping[str, typing.Any]]
 """Values of one field, or labelled sets of changes: `{"to init": {"optimiser.decay_to": "initial"}}`."""
+
+_MOST_SHOWN = 8  # values of an axis
 
 SEED_AXES = ("seed", *(f"seeds.{field.name}" for field in dataclasses.fields(Seeds)))
 
@@ -89,6 +93,29 @@ class Sweep:
             if not len(record.steps(steps)):
                 raise RecipeError([f"record: {record} picks no step of the {steps}, there must be one."])
 
+    def __repr__(self) -> str:
+        axes = "".join(f"    {name}: {values}\n" for name, values in self._shown_axes.items())
+        return f"{self._size}\n{axes}{self.experiment}"
+
+    def _repr_html_(self) -> str:
+        axes = table(self._shown_axes.items()) if self.axes else ""
+        return f"<p>{self._size}</p>{axes}{self.experiment._repr_html_()}"
+
+    @property
+    def _size(self) -> str:
+        return f"Sweep of {len(self.runs):,} run{'s' * (len(self.runs) != 1)}"
+
+    @property
+    def _shown_axes(self) -> dict[str, str]:
+        """The values of each axis as text; of a long one, its ends."""
+        shown = {}
+        for name, values in self.axes.items():
+            texts = [str(label) for label in _labels(values)]
+            if len(texts) > _MOST_SHOWN:
+                texts = [*texts[: _MOST_SHOWN - 2], "...", f"{texts[-1]} ({len(texts):,} values)"]
+            shown[name] = ", ".join(texts)
+        return shown
+
     @property
     def coordinates(self) -> list[dict[str, typing.Any]]:
         """For each run, its label on each axis."""
@@ -128,6 +155,7 @@ class Sweep:
         display: Display | None = None,
         resume_every: float = 15.0,
         layout: Layout | None = None,
+        watch: Watcher | None = None,
     ) -> "xarray.Dataset":
         """Trains all runs that the store does not have yet, and opens them as one labelled view.
 
@@ -141,11 +169,18 @@ class Sweep:
         - `display`: shown the progress; by default a line on the terminal.
         - `resume_every`: seconds between resume points; more where one costs over a sixtieth of that.
         - `layout`: of lanes on devices; by default chosen for this machine.
+        - `watch`: shown the new records of each run that is trained, as they come; if it fails, training goes
+            on without it.
 
         **Returns:** an `xarray.Dataset`; dims are the axes and `step`, variables the measures.
         """
         records = run_all(
-            self.runs, store, display=display or Terminal(), resume_every=resume_every, layout=layout
+            self.runs,
+            store,
+            display=display or Terminal(),
+            resume_every=resume_every,
+            layout=layout,
+            watcher=watch,
         )
         data = to_dataset(
             records, self.coordinates, {name: _labels(values) for name, values in self.axes.items()}

@@ -104,6 +104,8 @@ class OInformation:
             if getattr(self, field) not in typing.get_args(allowed):
                 names = ", ".join(typing.get_args(allowed))
                 raise ValueError(f"`{field}` must be one of {names}, got {getattr(self, field)!r}.")
+        if not isinstance(self.groups, AbstractGrouping):
+            raise ValueError(f"`groups` must be a grouping such as Ward(10), got {self.groups!r}.")
         if self.points is not None and self.points < 2:
             raise ValueError(f"`points` must be at least 2 examples, got {self.points}.")
 

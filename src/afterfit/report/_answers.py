@@ -23,8 +23,7 @@ from ._words import ratio_text, step_text
 
 Plain = dict[str, typing.Any]
 THEMES = ("light", "dark")
-_POINTS = 2_000  # of a chart: a sixth of what the static page takes, so that a change shows at once
-_LINES = 60  # beyond this many runs medians and bands, for the same reason
+_DRAWN = 2_400  # rows of a chart, or 60 runs one by one: few, so that a change shows at once
 _ROWS = 200  # of the list of runs
 _HEIGHT = 260
 
@@ -93,8 +92,8 @@ def curves(scene: Scene, choice: Choice) -> Plain:
     }
     if runs is None:
         return {**told, "note": "No record of this yet."}
-    few = choose_style(runs, lines=_LINES)
-    style = dataclasses.replace(few, points=_POINTS, end=_end(scene, choice), linear=choice.linear)
+    fitting = choose_style(runs, rows=_DRAWN)
+    style = dataclasses.replace(fitting, end=_end(scene, choice), linear=choice.linear)
     drawn = {panel for panel, _, _ in runs.cells()}
     places = [None] if runs.panel is None else [at for at in runs.panel.spread(PANELS) if at in drawn]
     colours = {theme: _colours(runs, theme) for theme in THEMES}

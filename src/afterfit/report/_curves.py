@@ -11,8 +11,9 @@ from ._runs import COLOURS, Measure, PANELS, Runs
 
 
 LINES = 200  # beyond this many runs a chart shows medians and bands in place of single runs
-_POINTS = 12_000  # of one measure over all its panels: 60,000 points take a browser some seconds
-_SHORTEST, _LONGEST = 40, 240
+_ROWS = 48_000  # of all charts: more take a browser some seconds, and the page 5 MB
+_ROWS_OF_A_MEASURE = 12_000
+_SHORTEST, _LONGEST = 40, 240  # records of a line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Style:
     pooled: bool  # some line stands for more than one run, so that there are medians
     single: bool  # the runs themselves are drawn
     banded: bool
-    points: int = _POINTS  # of one measure over all its panels
+    points: int  # records that a line keeps at most
     end: int = 0  # the step axis reaches at least this far
     linear: bool = False  # the step axis, instead of logarithmic
 
@@ -46,12 +47,18 @@ class Style:
         return "median" if self.pooled else "run"
 
 
-def choose_style(runs: Runs, lines: int = LINES) -> Style:
-    """How to draw these runs, beyond so many `lines` without the single ones."""
+def choose_style(runs: Runs, rows: int | None = None) -> Style:
+    """What fits on a page: with many measures fewer runs are drawn one by one.
+
+    `rows`: of the table of a measure, where that is chosen.
+    """
     members = [member.size for _, _, member in runs.cells()]
     pooled = max(members) > 1
-    single = not pooled or sum(members) <= lines
-    return Style(pooled=pooled, single=single, banded=pooled and not single)
+    rows = rows or min(_ROWS_OF_A_MEASURE, _ROWS // len(runs.measures))
+    single = not pooled or sum(members) <= min(LINES, rows // _SHORTEST)
+    lines = sum(members) * single + len(members) * pooled
+    points = int(np.clip(rows // lines, _SHORTEST, _LONGEST))
+    return Style(pooled=pooled, single=single, banded=pooled and not single, points=points)
 
 
 def column(part: str) -> str:
@@ -66,18 +73,17 @@ def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -
     parts = [column(part) for part in measure.parts]
     bands = [f"{part}_{end}" for part in parts for end in ("low", "high")] if style.banded else []
     columns = ["kind", *axes, "step", *parts, *bands]
-    most = _points_of_a_line(runs, style)
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
     for colour, member in cells:
         if style.pooled:
             labels = [_pooled_label(runs, place, colour, panel) for place in range(len(runs.axes))]
-            for row in _median_rows(runs, measure, member, most, style.banded):
+            for row in _median_rows(runs, measure, member, style.points, style.banded):
                 write(["median", *labels, *row])
         if style.single:
             for run in member.tolist():
                 labels = [axis.labels[axis.index[run]] for axis in runs.axes]
-                for row in _run_rows(runs, measure, run, most):
+                for row in _run_rows(runs, measure, run, style.points):
                     write(["run", *labels, *row])
     named = [f"{part}_{measure.name}" if part != "value" else measure.name for part in parts]
     ends = [f"{name}_{end}" for name in named for end in ("quartile1", "quartile3")] if bands else []
@@ -86,11 +92,6 @@ def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -
         ["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]
     )
     return Table(",".join(columns) + "\n" + buffer.getvalue(), header.getvalue(), tuple(columns))
-
-
-def _points_of_a_line(runs: Runs, style: Style) -> int:
-    lines = sum((member.size if style.single else 0) + style.pooled for _, _, member in runs.cells())
-    return int(np.clip(style.points // max(lines, 1), _SHORTEST, _LONGEST))
 
 
 def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None) -> str:
@@ -173,6 +174,12 @@ def note(runs: Runs, style: Style) -> str:
             )
         else:
             sentences.append(f"Thin lines are single runs, thick lines their medians{of}.")
+    records = int(runs.recorded.sum(axis=1).max())
+    if records > style.points:
+        sentences.append(
+            f"Of up to {records:,} records of a run each line shows at most {style.points}, evenly spread as "
+            "drawn; so do the CSV tables, and “afterfit export” writes all."
+        )
     for axis, most in ((runs.colour, COLOURS), (runs.panel, PANELS)):
         if axis is not None and len(axis.labels) > most:
             sentences.append(

@@ -1,4 +1,4 @@
-"""Records in formats that other tools read."""
+"""Records and networks in formats that other tools read."""
 
 import os
 import pathlib
@@ -8,35 +8,71 @@ import numpy as np
 
 from ..store import open_dataset
 from ._aside import written_aside
+from ._network import only_run
+from ._weights import export_weights, WeightFormat
 
 
 if typing.TYPE_CHECKING:
     import pandas
     import xarray
 
-Format = typing.Literal["csv", "parquet", "netcdf"]
-SUFFIX = {"csv": ".csv", "parquet": ".parquet", "netcdf": ".nc"}
+RecordFormat = typing.Literal["csv", "parquet", "netcdf"]
+Format = RecordFormat | WeightFormat
+SUFFIX: dict[RecordFormat, str] = {"csv": ".csv", "parquet": ".parquet", "netcdf": ".nc"}
 
 
 def export(
-    store: str | os.PathLike, run: str | None, to: Format, output: str | os.PathLike | None = None
+    store: str | os.PathLike,
+    run: str | None,
+    to: Format,
+    output: str | os.PathLike | None = None,
+    *,
+    step: int | None = None,
 ) -> pathlib.Path:
-    """Writes the records of a store: a long table, or a labelled NetCDF file.
+    """Writes the records of a store, or the network of one of its runs.
 
-    The table has a row for each run and step, and a column for each number recorded there: `sharpness`, or
-    `spectrum[0]`, `spectrum[1]`, ... The NetCDF file is of version 3, which everything reads; it has "." for
-    the "/" in the names of measures.
+    Records are a long table or a labelled NetCDF file. The table has a row for each run and step, and a
+    column for each number recorded there: `sharpness`, or `spectrum[0]`, `spectrum[1]`, ... The NetCDF file
+    is of version 3, which everything reads; it has "." for the "/" in the names of measures.
 
-    **Arguments:** `run`: the id of one run, or its beginning; `output`: by default named after the store.
+    A network is a safetensors file, whose metadata hold the run, the step, its recipe and its versions:
+
+    - `"safetensors"`: the parameters by their paths, without the leading dot.
+    - `"torch"`: a state dict of PyTorch, and beside it a Python file of the same name, whose `load()` makes
+      the module that computes the run's outputs, without afterfit. For `MLP` and `Transformer`.
+    - `"transformer-lens"`: a state dict of TransformerLens's `HookedTransformer`, and in the metadata, as
+      `config`, what makes its configuration. For `nanda_transformer` and others without norms.
+
+    **Arguments:** `run`: the id of one run, or its beginning; `output`: by default named after the store, or
+    the run; `step`: of the snapshot that holds the network, by default the last.
 
     **Returns:** the file. An existing one is replaced only once the new one is complete.
 
-    **Raises:** `ValueError` if no run, or more than one, has that id, or the file cannot be written.
+    **Raises:** `ValueError` if no run, or more than one, has that id, or the file cannot be written; for a
+    network also if there is no such snapshot, the model has no such form, or the Python file would replace
+    one that no export has written.
     """
+    if to in typing.get_args(WeightFormat):
+        return export_weights(
+            pathlib.Path(store),
+            run,
+            typing.cast(WeightFormat, to),
+            None if output is None else pathlib.Path(output),
+            step,
+        )
+    if step is not None:
+        raise ValueError(f"a step chooses a network, and {to} holds records: leave it out.")
+    return _export_records(store, run, typing.cast(RecordFormat, to), output)
+
+
+def _export_records(
+    store: str | os.PathLike, run: str | None, to: RecordFormat, output: str | os.PathLike | None
+) -> pathlib.Path:
     data = open_dataset(store)
     target = pathlib.Path(output) if output else pathlib.Path(pathlib.Path(store).resolve().name + SUFFIX[to])
     if run is not None:
-        data = data.where(data["run"] == _only(data, run), drop=True)
+        ids = {str(found) for found in data["run"].values.ravel() if str(found)}
+        data = data.where(data["run"] == only_run(ids, run), drop=True)
     with written_aside(target) as aside:
         if to == "netcdf":
             _narrow(data).to_netcdf(aside, engine="scipy", format="NETCDF3_64BIT")
@@ -45,15 +81,6 @@ def export(
         else:
             _table(data).to_parquet(aside, index=False)
     return target
-
-
-def _only(data: "xarray.Dataset", beginning: str) -> str:
-    ids = sorted({str(found) for found in data["run"].values.ravel() if str(found)})
-    matching = [found for found in ids if found.startswith(beginning)]
-    if len(matching) != 1:
-        told = f"{len(matching)} runs begin so" if matching else "there is none"
-        raise ValueError(f"which run is {beginning!r}? {told}; some ids: {', '.join((matching or ids)[:4])}")
-    return matching[0]
 
 
 def _table(data: "xarray.Dataset") -> "pandas.DataFrame":

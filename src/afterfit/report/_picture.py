@@ -1,75 +1,132 @@
-"""The classic picture of grokking: accuracy against the logarithm of steps, drawn by matplotlib."""
+"""The classic picture of grokking: a measure against the logarithm of steps, drawn by matplotlib."""
 
+import difflib
 import pathlib
 import typing
 
 import numpy as np
 
+from .._style import NAMELESS, restyle, SETTINGS, StyleName, WidthName
 from ._colours import PAIR, palette
 from ._curves import LINES, pooled_quantiles
-from ._runs import COLOURS, read_runs, Runs
+from ._runs import COLOURS, Measure, read_runs, Runs
+from ._specs import y_scale
 
 
 if typing.TYPE_CHECKING:
+    import matplotlib.figure
     import xarray
 
-_NO_DATE = {
-    ".svg": {"Date": None, "Creator": None},
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+_SUFFIXES = tuple(f".{kind}" for kind in NAMELESS)
+_LETTERS = 10  # points
+_RC: dict[typing.Any, typing.Any] = {
+    **SETTINGS,
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same
+    "font.size": _LETTERS,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
 }
-_DASH: dict[str, typing.Any] = {"train": (0, (4, 2)), "test": "solid"}
+_DASH: dict[str, typing.Any] = {"train": (0, (4, 2)), "test": "solid", "": "solid"}
 
 
-def learning_curves(data: "xarray.Dataset", path: str | pathlib.Path) -> pathlib.Path:
-    """Draw train (dashed) and test (solid) accuracy against steps; single runs thin, medians thick.
+def learning_curves(
+    data: "xarray.Dataset",
+    path: str | pathlib.Path,
+    *,
+    measure: str = "accuracy",
+    style: StyleName = "screen",
+    width: WidthName = "double",
+) -> pathlib.Path:
+    """Draw a measure against steps, train dashed and test solid; single runs thin, medians thick.
 
     Colours follow the axis that moves the time to generalise most; all other axes are pooled. Beyond
     200 runs bands hold the middle half of the runs in place of thin lines. The step axis is
     logarithmic from the first positive record on and linear below it, so that step 0 has its
     place. The same data gives the same bytes with the same version of matplotlib.
 
-    **Arguments:**
+    **Main arguments:**
 
     - `data`: what a sweep returned: any axes and "step".
     - `path`: where to; `.svg`, `.png` or `.pdf`.
+    - `measure`: one that has a value at each step, such as "weight_norm"; "accuracy" and "loss" are train
+      and test together, "test_accuracy" is one of them.
+
+    **Other arguments:**
+
+    - `style`: "screen"; "paper" with letters of 7 points; "talk" with letters of 16.
+    - `width`: of a paper's column, "single" (3.4 inches) or "double" (7.0); half of a slide or a whole one.
 
     **Returns:** the path.
 
-    **Raises:** `ValueError` for another suffix, or for data without a record.
+    **Raises:** `ValueError` for another suffix, for a measure that the data lack (with the nearest), or for
+    data without a record.
     """
     path = pathlib.Path(path)
-    if path.suffix not in _NO_DATE:
+    if path.suffix not in _SUFFIXES:
         raise ValueError(
-            f"`path` must end in one of {', '.join(_NO_DATE)}, got {path.name!r}. Try 'curves.svg'."
+            f"`path` must end in one of {', '.join(_SUFFIXES)}, got {path.name!r}. Try 'curves.svg'."
         )
-    runs = read_runs(data)
+    figure = curves_figure(data, measure, style=style, width=width)
     import matplotlib
-    from matplotlib.figure import Figure
 
-    style: dict[typing.Any, typing.Any] = {
-        "svg.hashsalt": "afterfit",
-        "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine draws the same
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        _draw(figure, runs)
-        figure.savefig(path, dpi=200, metadata=_NO_DATE[path.suffix])
+    with matplotlib.rc_context(_RC):  # ticks take their letters when they are drawn
+        figure.savefig(path, dpi=200, metadata=NAMELESS[path.suffix[1:]])
     return path
 
 
-def _draw(figure: typing.Any, runs: Runs) -> None:
+def curves_figure(
+    data: "xarray.Dataset",
+    measure: str = "accuracy",
+    *,
+    style: StyleName = "screen",
+    width: WidthName = "double",
+) -> "matplotlib.figure.Figure":
+    """The picture that `learning_curves` writes, as a figure of matplotlib: for a notebook, or to go on with.
+
+    Datasets that a sweep or a store returned have it as `data.afterfit.plot("test_accuracy")`.
+    """
+    import matplotlib
+
+    runs = read_runs(data)
+    shown = _measure(runs, measure)
+    with matplotlib.rc_context(_RC):
+        figure = _figure(runs, shown, narrow=style != "screen" and width == "single")
+        restyle(figure, style, width, _LETTERS)
+        return figure
+
+
+def _measure(runs: Runs, name: str) -> Measure:
+    """A measure, or one of its parts, by its name in the data."""
+    known = {}
+    for measure in runs.measures:
+        known[measure.name] = measure
+        for part, values in measure.parts.items():
+            if part:
+                known[f"{part}_{measure.name}"] = Measure(measure.name, {part: values})
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+        raise ValueError(f"no measure {name!r} has one value a step: {hint}")
+    return known[name]
+
+
+def _figure(runs: Runs, measure: Measure, narrow: bool) -> "matplotlib.figure.Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 3.4) if narrow else (7.2, 3.6), layout="constrained")
+    _draw(figure, runs, measure)
+    _explain(figure, runs, _lines(runs), tuple(measure.parts), narrow)
+    return figure
+
+
+def _draw(figure: typing.Any, runs: Runs, measure: Measure) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
     axes = figure.add_subplot()
-    accuracy = next(measure for measure in runs.measures if measure.name == "accuracy")
     lines = _lines(runs)
     crowded = sum(member.size for _, member in lines) > LINES
     for place, (_, member) in enumerate(lines):
-        for part, values in accuracy.parts.items():
+        for part, values in measure.parts.items():
             colour = _colour(runs, len(lines), place, part)
             curve = {"color": colour, "linestyle": _DASH[part]}
             median, low, high = pooled_quantiles(values[member])
@@ -89,13 +146,22 @@ def _draw(figure: typing.Any, runs: Runs) -> None:
     axes.set_xticks([*([0] if (runs.steps == 0).any() else []), *powers])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{int(step):,}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_ylim(-0.02, 1.03)
+    if measure.name == "accuracy":
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_ylim(-0.02, 1.03)
+    else:
+        scale = y_scale(measure)
+        axes.set_yscale(scale["type"])
+        axes.set_ylim(*scale["domain"])
     axes.set_xlabel("step")
-    axes.set_ylabel("accuracy")
+    axes.set_ylabel(_label(measure))
     axes.grid(axis="y", color="#e8eaee", linewidth=0.8)
     axes.set_axisbelow(True)
-    _explain(figure, runs, lines)
+
+
+def _label(measure: Measure) -> str:
+    """What the axis is called: "test accuracy" where there is no other part to tell it from."""
+    return _short(" ".join([*(measure.parts if len(measure.parts) == 1 else ()), measure.title]).strip())
 
 
 def _lines(runs: Runs) -> list[tuple[str, np.ndarray]]:
@@ -111,30 +177,39 @@ def _lines(runs: Runs) -> list[tuple[str, np.ndarray]]:
 
 def _colour(runs: Runs, count: int, place: int, part: str) -> str:
     if runs.colour is None:
-        return PAIR["light"][("train", "test").index(part)]
+        return PAIR["light"][0 if part == "train" else 1]
     return palette(count, runs.colour.ordered, "light")[place]
 
 
-def _explain(figure: typing.Any, runs: Runs, lines: list[tuple[str, np.ndarray]]) -> None:
+def _explain(
+    figure: typing.Any,
+    runs: Runs,
+    lines: list[tuple[str, np.ndarray]],
+    parts: tuple[str, ...],
+    narrow: bool,
+) -> None:
     from matplotlib.lines import Line2D
 
+    where: dict[str, typing.Any] = {"loc": "outside right upper"}
+    if narrow:  # there is no room beside the curves
+        where = {"loc": "outside upper center", "ncols": 3}
     if runs.colour is None:
         handles = [
-            Line2D([], [], color=PAIR["light"][place], linestyle=_DASH[part], label=part)
-            for place, part in enumerate(("train", "test"))
+            Line2D([], [], color=_colour(runs, 1, 0, part), linestyle=_DASH[part], label=part)
+            for part in parts
+            if part
         ]
-        figure.legend(handles=handles, loc="outside right upper", frameon=False)
+        if handles:
+            figure.legend(handles=handles, frameon=False, **where)
         return
     # A dollar sign in a name would start a formula.
     colours = [
         Line2D([], [], color=_colour(runs, len(lines), place, "test"), linewidth=1.9, label=_short(label))
         for place, (label, _) in enumerate(lines)
     ]
-    parts = [Line2D([], [], color="#3d434d", linestyle=_DASH[part], label=part) for part in ("train", "test")]
+    dashes = [Line2D([], [], color="#3d434d", linestyle=_DASH[part], label=part) for part in parts if part]
     title = _short(runs.colour.title)
-    figure.legend(
-        handles=[*colours, *parts], title=title, alignment="left", loc="outside right upper", frameon=False
-    )
+    figure.legend(handles=[*colours, *dashes], title=title, alignment="left", frameon=False, **where)
 
 
 def _short(text: str, most: int = 24) -> str:

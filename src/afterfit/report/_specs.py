@@ -25,7 +25,7 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
     The parameter `focus` names the one value to stand out ("" for all of them).
     """
     colour = None if runs.colour is None else f"axis{runs.axes.index(runs.colour)}"
-    y = _y_scale(measure)
+    y = y_scale(measure)
     layers: list[Spec] = []
     for part in measure.parts:
         field = column(part)
@@ -88,7 +88,7 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
 
 def reaches_over_edge(measure: Measure) -> bool:
     """Whether some value lies outside a logarithmic axis and is drawn at its edge."""
-    scale = _y_scale(measure)
+    scale = y_scale(measure)
     values = _finite(measure)
     low, high = scale["domain"]
     return scale["type"] == "log" and bool(((values < low) | (values > high)).any())
@@ -217,7 +217,7 @@ def _finite(measure: Measure) -> np.ndarray:
     return np.concatenate([part[np.isfinite(part)] for part in measure.parts.values()])
 
 
-def _y_scale(measure: Measure) -> Spec:
+def y_scale(measure: Measure) -> Spec:
     """Accuracy from 0 to 1; otherwise logarithmic where positive values span more than a factor of 20."""
     if measure.name == "accuracy":
         return {"type": "linear", "domain": [0, 1.03], "nice": False}  # room for a thick line at 1

@@ -13,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
+from .._accessor import register
 from ._axis import Axes, find_axes, label
 from ._error import StoreError
 from ._records import RunRecords
@@ -50,6 +51,7 @@ def to_dataset(
     """
     import xarray
 
+    register()
     shape = tuple(len(values) for values in axes.values())
     places = _places(coords, axes)
     flat = np.ravel_multi_index(tuple(places), shape) if shape else np.zeros(len(runs), np.int64)
@@ -89,7 +91,8 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
 
     Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
     the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
-    than 16 axes, there is one dimension `run`, with the fields as its coordinates. Of a fork's parent only
+    than 16 axes, and where forks stand beside runs that are none, there is one dimension `run`, with the
+    fields as its coordinates. Of a fork's parent only
     what differs from the fork is a field; `fork.step` is `None` for other runs. Trunks of forks are left out.
 
     Raises `StoreError` where there is no store, or no finished run in it.
@@ -100,7 +103,8 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
         raise StoreError(f"{store.path} holds no finished run yet.")
     runs = store.load(entries, snapshots=False)
     found = varying([run.recipe for run in runs])
-    if found.is_grid:
+    forked = {isinstance(run.recipe.get("fork"), dict) for run in runs}
+    if found.is_grid and len(forked) == 1:
         data = to_dataset(runs, found.coords, found.axes)
         extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
     else:

@@ -10,14 +10,17 @@ import time
 import typing
 from collections.abc import Callable, Generator, Sequence
 
+from .._style import NAMELESS, restyle, SETTINGS, StyleName
 from ..ensemble import about, Display, Progress, Sweep, Terminal
 from ..statistics import Judgement, Verdict
 from ..store import RESULTS_VERSION
 from ..tasks import DataError
 from ._study import Claim, Figure, Results, Scale, Study
+from ._verdicts import Verdicts
 
 
 VERDICTS, PROVENANCE = "verdicts.json", "provenance.json"
+_LETTERS = 8  # points, of charts on a screen
 
 
 def reproduce(
@@ -29,11 +32,15 @@ def reproduce(
     output: str | os.PathLike,
     display: Display | None = None,
     tell: Callable[[str], None] = print,
-) -> list[dict[str, typing.Any]]:
+    after: Callable[[pathlib.Path], object] | None = None,
+    style: StyleName = "screen",
+) -> Verdicts:
     """Runs figures at a scale, draws and judges them; what the store has is not run again.
 
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
-    keeps those of the study's other figures.
+    keeps those of the study's other figures; `after`: called with that folder each time a figure's files
+    are in it, e.g. to write a page about them; `style`: of the charts, "screen", or "paper" or "talk" with
+    their letters and the width of two columns or of a slide.
 
     **Returns:** the verdicts of these figures, as they are written. A figure whose data are not on this
     machine keeps the verdicts that it has, or is undecided, and the others go on.
@@ -44,7 +51,7 @@ def reproduce(
     folder = pathlib.Path(output)
     _read(folder, study, scale)  # better refused now than after hours of training
     folder.mkdir(parents=True, exist_ok=True)
-    fresh: list[dict[str, typing.Any]] = []
+    fresh = Verdicts()
     for number, figure in enumerate(figures, 1):
         began = time.monotonic()
         tell(f"[{number}/{len(figures)}] {figure.name}: {figure.title}")
@@ -58,7 +65,7 @@ def reproduce(
         else:
             verdicts = [_row(figure, claim, judgement) for claim, judgement in figure.judged(results)]
             if not results.missing:  # a chart may count on all of them
-                _draw(figure, results, folder)
+                _draw(figure, results, folder, style)
                 _tabulate(figure, results, folder)
         # Read again: another process may have written its figures in the meantime.
         kept = [row for row in _read(folder, study, scale) if row["figure"] != figure.name] + verdicts
@@ -67,6 +74,8 @@ def reproduce(
         # In this order, since verdicts without a provenance are refused.
         _write_provenance(folder, study, scale, figure, time.monotonic() - began, watch.steps)
         _write_json(folder / VERDICTS, kept)
+        if after is not None:
+            after(folder)
         fresh += verdicts
         for row in verdicts:
             tell(f"  {row['verdict']:<9}  {row['claim']}")
@@ -107,25 +116,6 @@ class _Watch:
     @property
     def steps(self) -> int:
         return sum(progress.steps for progress in self._seen.values())
-
-
-def verdict_table(verdicts: Sequence[dict[str, typing.Any]]) -> str:
-    """Verdicts as lines of text: figure, claim, the paper's number beside ours."""
-    lines = []
-    for row in verdicts:
-        value = "-" if row["value"] is None else f"{row['value']:.4g}"
-        if row["interval"] is not None:
-            value += " [{}, {}]".format(
-                *(f"{end:.4g}" if end is not None else "open" for end in row["interval"])
-            )
-        lines.append(f"{row['verdict']:<9}  {row['figure']:<12}  {row['claim']}")
-        lines.append(
-            f"{'':<9}  {'':<12}  paper: {row['paper']}; here: {value}"
-            + (f" ({row['note']})" if row["note"] else "")
-        )
-    counts = {verdict: sum(row["verdict"] == verdict for row in verdicts) for verdict in Verdict}
-    lines.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
-    return "\n".join(lines)
 
 
 def _row(figure: Figure, claim: Claim, judgement: Judgement) -> dict[str, typing.Any]:
@@ -192,17 +182,20 @@ def _parsed(file: pathlib.Path, way_out: str) -> typing.Any:
         raise ValueError(f"{file} is damaged ({error}): {way_out}.") from error
 
 
-def _draw(figure: Figure, results: Results, folder: pathlib.Path) -> None:
+def _draw(figure: Figure, results: Results, folder: pathlib.Path, style: StyleName) -> None:
     import matplotlib
 
     with matplotlib.rc_context():
         # Not the user's own settings: the same results make the same file everywhere.
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.hashsalt": "afterfit", "svg.fonttype": "none", "font.size": 8})
+        settings: dict[typing.Any, typing.Any] = {"svg.fonttype": "none", "font.size": _LETTERS}
+        matplotlib.rcParams.update(SETTINGS | settings)
         picture = figure.chart(results)
-        for kind, nameless in (("svg", "Date"), ("png", "Software")):
+        restyle(picture, style, "double", _LETTERS)
+        box = "tight" if style == "screen" else None  # cropped, a chart would not have the column's width
+        for kind in NAMELESS:
             with _aside(folder / f"{figure.name}.{kind}") as part:
-                picture.savefig(part, format=kind, dpi=150, metadata={nameless: None}, bbox_inches="tight")
+                picture.savefig(part, format=kind, dpi=150, metadata=NAMELESS[kind], bbox_inches=box)
 
 
 def _tabulate(figure: Figure, results: Results, folder: pathlib.Path) -> None:

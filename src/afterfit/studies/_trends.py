@@ -65,17 +65,38 @@ def rises(
 ) -> Judgement:
     """Whether values rise with alpha: Spearman's correlation of each seed, their median as the value.
 
-    Infinite values rank at the top, all alike. A seed with an undefined value is open, and so is one of which
-    all are infinite: it has no trend to see.
+    Infinite values rank beyond all others, all alike. A seed with an undefined value is open, and so is one
+    of which all are infinite: it has no trend to see.
     """
+    return _trend(places, values, 1, least, f"correlation of at least {least:g}", note)
+
+
+def falls(
+    places: Float[np.ndarray, " place"],
+    values: Float[np.ndarray, "seed place"],
+    *,
+    least: float = 0.9,
+    note: str = "",
+) -> Judgement:
+    """Whether values fall, as `rises`; `least` is the size of the correlation, which is negative then."""
+    return _trend(places, values, -1, least, f"correlation of at most {-least:g}", note)
+
+
+def _trend(
+    places: Float[np.ndarray, " place"],
+    values: Float[np.ndarray, "seed place"],
+    sign: int,
+    least: float,
+    criterion: str,
+    note: str,
+) -> Judgement:
     found = [spearman(places, row, draws=1)[0] for row in values]
     held: list[bool | None] = []
     for row, one in zip(values, found, strict=True):
         if np.isnan(one):
             held.append(False if np.isfinite(row).all() else None)  # one value for all: no trend
         else:
-            held.append(bool(one >= least))
-    criterion = f"correlation of at least {least:g}"
+            held.append(bool(sign * one >= least))
     return agreed(held, middle(found), runs=values.size, note="; ".join(filter(None, (criterion, note))))
 
 

@@ -74,14 +74,14 @@ class PhysicsInformed(AbstractTask):
 
     def data(self, seed: int) -> Data:
         """Collocation points, those that `seed` draws if they are random, and the test grid."""
-        shown, asked = self._shown(seed), self._grid()
+        shown, asked = self._shown(seed), self._grid(self.resolution)
         padding = np.repeat(shown[:1], (self.room or self.points) - self.points, axis=0)
         places = np.concatenate([shown, asked, padding])
         one = np.ones(len(places))
         trained = np.arange(len(places)) < self.points
         targets = {
             "source": self.equation.source(places),
-            "weight": one / self.equation.scale(asked),
+            "weight": one / self.equation.scale(self._grid(None)),  # whatever the resolution of the test
             "boundary": np.where(trained, self.boundary, 0.0),
             "solution": self.equation.solution(places),
         }
@@ -108,8 +108,8 @@ class PhysicsInformed(AbstractTask):
         sequence.fast_forward(1)  # its first point is a corner
         return low + (high - low) * sequence.random(self.points)
 
-    def _grid(self) -> Float[np.ndarray, "point axis"]:
+    def _grid(self, resolution: int | None) -> Float[np.ndarray, "point axis"]:
         low, high = self.equation.low, self.equation.high
-        count = self.resolution or (201 if len(low) == 1 else 41)
+        count = resolution or (201 if len(low) == 1 else 41)
         axes = [np.linspace(*ends, count) for ends in zip(low, high, strict=True)]
         return np.stack([one.reshape(-1) for one in np.meshgrid(*axes, indexing="ij")], axis=1)

@@ -41,8 +41,8 @@ class Flatland(AbstractTask):
 
     An example is a ray: places along it, and its grey value before a black background, which the volume
     rendering integral gives in closed form. Cameras stand on a circle; those that train are at equal angles,
-    and those that are asked stand half-way between. The seed of the split draws the scene and turns the
-    circle.
+    and those that are asked stand between, at equal angles too. The seed of the split draws the scene and
+    turns the circle.
 
     **Arguments:**
 
@@ -86,7 +86,7 @@ class Flatland(AbstractTask):
         scene = random_scene(generator, self.discs)
         turn = generator.uniform(0, 2 * math.pi)
         shown = turn + 2 * math.pi * np.arange(self.views) / self.views
-        between = turn + 2 * math.pi * (np.arange(self.asked) + 0.5) / self.asked
+        between = turn + asked_angles(self.views, self.asked)
         padding = np.repeat(shown[:1], (self.room or self.views) - self.views)
         starts, directions = rays_of(np.concatenate([shown, between, padding]), self.rays)
         depths = DISTANCE - REACH + 2 * REACH * (np.arange(self.samples) + 0.5) / self.samples
@@ -105,6 +105,17 @@ class Flatland(AbstractTask):
                 "density": density_at(scene, where).astype(np.float32),
             },
         )
+
+
+def asked_angles(views: int, asked: int) -> Float[np.ndarray, " camera"]:
+    """Equal angles, turned so that none is that of one of `views` equal angles from 0 on.
+
+    Both are multiples of one over the least common multiple of the two numbers, or of half of that: where
+    half a step of their own would bring them onto each other, half a multiple more keeps them apart.
+    """
+    common = math.lcm(views, asked)
+    shift = 0.5 / common if (common // asked) % 2 == 0 else 0.0
+    return 2 * math.pi * ((np.arange(asked) + 0.5) / asked + shift)
 
 
 def random_scene(generator: np.random.Generator, discs: int) -> Scene:

@@ -103,7 +103,12 @@ class Residual(AbstractObjective):
 
 
 def derivatives(predict: Predict, points: Float[Array, "point axis"], axis: int) -> Derivatives:
-    """Of the first output along an axis, by forward mode: a row of outputs depends on its own point alone."""
+    """Of the first output along an axis, by forward mode: a row of outputs depends on its own point alone.
+
+    **Raises:** `ValueError` for an axis that points do not have.
+    """
+    if not 0 <= axis < points.shape[1]:  # JAX would drop the direction, and every derivative would be 0
+        raise ValueError(f"points have {points.shape[1]} axes, counted from 0: there is no axis {axis}.")
     direction = jnp.zeros_like(points).at[:, axis].set(1)
 
     def first(at: Float[Array, "point axis"]) -> tuple[Array, Array]:

@@ -5,8 +5,10 @@ import operator
 import typing
 from collections.abc import Callable
 
+from .._html import table
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
+from ._brief import brief_fields, brief_lines
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
 from ._optimisers import AbstractOptimiser, AdamW
 from ._precision import Precision, PRECISIONS
@@ -97,6 +99,12 @@ class Experiment:
     def first_step(self) -> int:
         """Where training begins: 0, or the step of the fork."""
         return 0 if self.fork is None else self.fork.step
+
+    def __repr__(self) -> str:
+        return brief_lines(self)
+
+    def _repr_html_(self) -> str:
+        return table(brief_fields(self).items())
 
     def __post_init__(self):
         for field, contract in (

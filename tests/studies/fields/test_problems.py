@@ -111,7 +111,14 @@ def test_never_without_decay(decay, verdict, value):
 )
 def test_the_exponent_of_the_law(power, verdict):
     decay = {"solve": lambda decay, seed: 50 * (1 + 0.02 * seed) * decay**-power}
-    check(POISSON, "inverse law", _poisson(decay=decay), verdict, power, rel=0.05)
+    for claim in ("inverse law", "inverse law of each seed"):
+        check(POISSON, claim, _poisson(decay=decay), verdict, power, rel=0.05)
+
+
+def test_seeds_that_solve_at_very_different_times_have_laws_of_their_own():
+    results = _poisson(decay={"solve": lambda decay, seed: (5 + 10 * seed) * decay**-1.0})
+    check(POISSON, "inverse law", results, "undecided", 1.0, rel=0.05)
+    check(POISSON, "inverse law of each seed", results, "holds", 1.0, rel=0.05)
 
 
 def test_a_law_needs_times_at_four_decays():
@@ -120,12 +127,22 @@ def test_a_law_needs_times_at_four_decays():
 
 
 @pytest.mark.parametrize(
-    ("norm", "verdict", "value"),
-    [(lambda seed: 4.0, "holds", 0.0), (lambda seed: 8.0 if seed else 1.0, "undecided", 0.288)],
+    ("norm", "decay", "verdict", "value"),
+    [
+        (lambda seed: 4.0, {}, "holds", 0.0),
+        (lambda seed: 1.0 + 0.5 * seed, {}, "fails", 0.4419),
+        (lambda seed: 7.9, {}, "undecided", None),  # the norm has hardly moved: any run would do
+        (
+            lambda seed: 4.0,
+            {"solve": lambda decay, seed: 300 if decay > 0.1 else math.inf},
+            "undecided",
+            None,
+        ),
+    ],
 )
-def test_one_critical_norm(norm, verdict, value):
+def test_one_critical_norm(norm, decay, verdict, value):
     measure = "solution_error"
-    rule = lambda steps, place: _trained(measure, norm=norm(place["seed"]))(steps, place)
+    rule = lambda steps, place: _trained(measure, norm=norm(place["seed"]), **decay)(steps, place)
     results = planted(POISSON, {"landscape": _landscape(measure), "decay": rule, "standard": rule})
     check(POISSON, "one critical norm", results, verdict, value, rel=0.01)
 
@@ -156,10 +173,26 @@ def test_images_must_wait_for_a_thousand_steps(solve, verdict):
     check(IMAGE, "late with little decay", results, verdict, solve / 100, rel=0.08)
 
 
-def test_runs_that_diverge_leave_claims_open():
-    results = diverged(_poisson(), "decay", slice(None), 3)
+@pytest.mark.parametrize("records", [3, 100])  # before the fit at step 100, and after it
+def test_runs_that_diverge_leave_claims_open(records):
+    results = diverged(_poisson(), "decay", slice(None), records)
+    assert (results["decay"]["step"].values[records - 1] > 100) == (records == 100)
     check(POISSON, "never without decay", results, "undecided", None)
     check(POISSON, "late with little decay", results, "undecided", None)
+    results = diverged(
+        _poisson(standard={"solve": lambda decay, seed: 9000}), "standard", slice(None), records
+    )
+    check(POISSON, "no delay from the standard norm", results, "undecided", None)
+
+
+def test_a_seed_that_no_decay_solves_says_nothing_of_decay():
+    results = _poisson(decay={"solve": lambda decay, seed: math.inf if seed < 5 else 200 / decay})
+    check(POISSON, "never without decay", results, "undecided", math.inf)
+
+
+def test_a_fit_at_the_very_end_leaves_no_time_for_a_delay():
+    results = _poisson(standard={"fit": 30_000, "solve": lambda decay, seed: math.inf})
+    check(POISSON, "no delay from the standard norm", results, "undecided", math.inf)
 
 
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)

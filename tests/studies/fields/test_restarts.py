@@ -48,8 +48,11 @@ def test_the_zone_widens(power, verdict):
 
 @pytest.mark.parametrize(("power", "verdict"), [(-0.2, "holds"), (0.2, "fails")])
 def test_the_way_shortens(power, verdict):
-    results = _restarts(angle=lambda width: width**power)
+    good = {"test": lambda right: 1e-4}
+    results = _restarts(angle=lambda width: width**power, **good)
     check(FIGURE, "the way shortens", results, verdict, -1.0 if power < 0 else 1.0)
+    # Bad minima are not on the way to a good one.
+    check(FIGURE, "the way shortens", _restarts(test=lambda right: 1.0), "undecided", None)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,17 @@ def test_volume_goes_with_goodness(sign, verdict):
         radius=lambda width, right: sign * right,
     )
     check(FIGURE, "volume goes with goodness", results, verdict, sign)
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [(-1, "holds"), (1, "fails")])
+def test_volume_and_goodness_at_one_norm(sign, verdict):
+    """Norms are all alike here; that of starts is all that is left to see."""
+    results = _restarts(
+        good=lambda width, alpha, start: start,
+        test=lambda right: 10.0**right,
+        radius=lambda width, right: sign * right,
+    )
+    check(FIGURE, "volume goes with goodness at one norm", results, verdict, sign)
 
 
 def test_minima_are_compared_by_weights_and_by_function(tmp_path):

@@ -85,13 +85,16 @@ def test_the_good_share_falls_with_the_norm(power, verdict):
 
 @pytest.mark.parametrize(
     ("fitting", "goodness", "verdicts"),
-    [(0.01, 0.2, ("holds", "holds")), (0.01, 0.3, ("fails", "holds")), (0.05, 0.2, ("holds", "fails"))],
+    [
+        (0.01, 0.02, ("holds", "holds")),
+        (0.01, 0.01, ("fails", "holds")),  # half of a small share, which is little in itself
+        (0.02, 0.02, ("holds", "fails")),
+    ],
 )
 def test_dead_parameters(fitting, goodness, verdicts):
-    results = _guesses(padded=lambda name, seed: (fitting, goodness) if name == "10 times" else (0.01, 0.2))
-    for which, verdict, value in zip(
-        ("good", "fitting"), verdicts, (goodness - 0.2, fitting - 0.01), strict=True
-    ):
+    results = _guesses(padded=lambda name, seed: (fitting, goodness) if name == "10 times" else (0.01, 0.02))
+    moved = (abs(math.log(goodness / 0.02)), abs(math.log(fitting / 0.01)))
+    for which, verdict, value in zip(("good", "fitting"), verdicts, moved, strict=True):
         check(guesses.FIGURE, f"dead parameters leave the {which} share", results, verdict, value)
 
 
@@ -102,6 +105,10 @@ def test_a_mean_over_teachers_needs_three_of_them():
     assert (
         found.verdict == "holds" and found.value == pytest.approx(0.2) and "1 teachers left out" in found.note
     )
+
+
+def test_a_ladder_that_says_nothing_does_not_agree():
+    check(tempered.FIGURE, "both ways agree", _tempered(shift=1.0, spread=5.0), "fails", 0.0)
 
 
 def _tempered(*, shift=0.0, spread=0.05, good=lambda width: 0.1):

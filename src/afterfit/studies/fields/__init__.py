@@ -2,7 +2,8 @@
 
 At the top of a copy of "Omnigrok" somebody asks whether the phenomenon appears with NeRF or physics-informed
 networks, and whether over-parametrised networks are good because the number of suitable minima for each unit
-of volume grows. No paper answers; these experiments do. Criteria were fixed before the runs.
+of volume grows. No paper answers; these experiments do. Criteria were fixed before the runs, but for
+claims that say so.
 """
 
 from .._study import Study

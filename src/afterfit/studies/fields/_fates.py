@@ -27,11 +27,16 @@ Answer = Callable[[float, float], bool | None]
 
 
 def fates(problem: Problem, data: "xarray.Dataset", place: str | None = None) -> Delays:
-    """Steps to fit and to solve, "seed place" (one place without an axis of that name)."""
+    """Steps to fit and to solve, "seed place" (one place without an axis of that name).
+
+    Infinite where a run got to the end of its steps before; NaN where it diverged before.
+    """
     found = []
+    whole = ~np.isnan(data["train_loss"].isel(step=-1, drop=True))
     for measure, level in (("train_loss", problem.fitted), (problem.measure, problem.solved)):
         crossed = crossing_time(data[measure], level, below=True)
-        time = crossed["time"].where(~crossed["time_censored"], np.inf)
+        late = crossed["time_censored"]
+        time = crossed["time"].where(~late, np.inf).where(~late | whole)
         ordered = time.transpose("seed", place) if place is not None else time.expand_dims(one=1, axis=1)
         found.append(ordered.values.astype(float))
     return Delays(*found)
@@ -61,9 +66,9 @@ def by_seed(found: Delays, answer: Answer, note: str) -> Judgement:
     """A statement on one place, put to all seeds; the value is the median of how many times later."""
     # Plain numbers: a comparison of NumPy's is no `True`.
     pairs = zip(found.fit[:, 0].tolist(), found.late[:, 0].tolist(), strict=True)
-    answers = [answer(*pair) for pair in pairs]
-    never = int(np.isinf(found.late[:, 0]).sum())
-    counted = f"{never} did not solve it in their steps" if never else ""
+    answers = [None if np.isnan(pair).any() else answer(*pair) for pair in pairs]
+    censored = int(np.isinf(found.late[:, 0]).sum())
+    counted = f"{censored} did not solve it in their steps" if censored else ""
     note = "; ".join(filter(None, (note, counted)))
     return agreed(answers, middle(found.ratio[:, 0]), runs=found.fit.size, note=note)
 
@@ -83,19 +88,27 @@ def late(found: Delays, least: float, gap: float = 0) -> Judgement:
     return by_seed(found, answer, f"at least {least:g} times{steps} later")
 
 
-def prompt(found: Delays, most: float) -> Judgement:
-    """Solved at most so many times later than fitted, or before."""
+def prompt(found: Delays, most: float, steps: float) -> Judgement:
+    """Solved at most so many times later than fitted, or before.
+
+    **Arguments:** `steps`: of the runs: one that fits late in them and does not solve is open.
+    """
 
     def answer(fit: float, solved: float) -> bool | None:
         if np.isinf(solved):
-            return None if np.isinf(fit) else False
+            return None if np.isinf(fit) or steps / max(fit, 1) <= most else False
         return np.isinf(fit) or solved / max(fit, 1) <= most
 
     return by_seed(found, answer, f"at most {most:g} times later")
 
 
-def never(found: Delays) -> Judgement:
-    """Fitted and not solved in the steps that there are."""
+def never(found: Delays, others: Delays) -> Judgement:
+    """Fitted and not solved in the steps that there are, though some of the others of that seed are solved.
+
+    **Arguments:** `others`: the same seeds on other places. Where none is solved, the place is not to blame.
+    """
+    solvable = np.isfinite(others.late).any(axis=1, keepdims=True)
+    known = Delays(found.fit, np.where(np.logical_or(solvable, np.isfinite(found.late)), found.late, np.nan))
     return by_seed(
-        found, lambda fit, solved: None if np.isinf(fit) else bool(np.isinf(solved)), "fitted, not solved"
+        known, lambda fit, solved: None if np.isinf(fit) else bool(np.isinf(solved)), "fitted, not solved"
     )

@@ -20,9 +20,10 @@ from ...probes import angle_from_initial, LocalVolume
 from ...statistics import bootstrap, judge, Judgement, spearman
 from ...training import At
 from .._draw import COLOURS, panels, short_log_axis
-from .._judging import agreed, middle
+from .._judging import middle
 from .._maps import ALPHA, ALPHA_LABEL
 from .._study import Claim, Figure, Results, Scale
+from .._trends import falls, rises
 from ..omnigrok._recipe import teacher_student
 from ._volumes import QUESTION
 
@@ -72,13 +73,21 @@ def zone_widens(results: Results) -> Judgement:
     """Spearman's correlation of the width of the zone of low test loss with that of the network, by start."""
     alpha, loss = results["restarts"][ALPHA].values, last(results, "test_loss")
     zones = np.array([[zone_width(alpha, row) for row in rows] for rows in loss])
-    return _trend(results, zones, 1)
+    return rises(_widths(results), zones, least=0.7, note=_medians(zones))
 
 
 def way_shortens(results: Results) -> Judgement:
-    """The same of the angle from start to minimum at the standard norm, where falling is expected."""
+    """The same of the angle from start to good minimum at the standard norm, where falling is expected.
+
+    Widths without good minima are left out; lazy training alone would shorten the way too.
+    """
     at = results["restarts"][ALPHA].values.tolist().index(1.0)
-    return _trend(results, last(results, "angle_from_initial")[:, :, at], -1)
+    good = kinds(results)[1][:, :, at]
+    angle = last(results, "angle_from_initial")[:, :, at]
+    kept = good.all(axis=0)
+    if kept.sum() < 3:
+        return judge(np.nan, note=f"{int(kept.sum())} widths of which all minima are good: three are needed")
+    return falls(_widths(results)[kept], angle[:, kept], least=0.7, note=_medians(angle[:, kept]))
 
 
 def good_gain_volume(results: Results) -> Judgement:
@@ -106,7 +115,7 @@ def good_gain_volume(results: Results) -> Judgement:
 def volume_gains(results: Results) -> Float[np.ndarray, " width"]:
     """Log volume (nats) that good minima gain on bad ones at equal norms; NaN where there are too few."""
     fits, good = kinds(results)
-    radius, parameters = last(results, "local_volume/log_radius"), _parameters(results)
+    radius, parameters = relative_radius(results), _parameters(results)
     gains = np.full(len(parameters), np.nan)
     for width in range(len(parameters)):
         found = []
@@ -124,25 +133,59 @@ def volume_gains(results: Results) -> Float[np.ndarray, " width"]:
 
 def flat_are_good(results: Results) -> Judgement:
     """Correlation over norms of volume and test loss among minima that fit, in the widest network."""
-    fits, _ = kinds(results)
-    chosen = fits[:, -1]
-    radius, loss = last(results, "local_volume/log_radius")[:, -1], last(results, "test_loss")[:, -1]
-    pairs = np.stack([radius[chosen], loss[chosen]], axis=1)
-    pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    if len(pairs) < 8:
-        return judge(np.nan, note=f"{len(pairs)} minima fit")
-    statistic = lambda sample: spearman(sample[:, 0], sample[:, 1], draws=1)[0]
-    note = "criterion -0.5; norm moves both"
+    radius, loss = (values[:, -1] for values in _of_minima(results))
+
+    def correlation(radius: np.ndarray, loss: np.ndarray) -> float:
+        known = np.isfinite(radius)
+        return spearman(radius[known], loss[known], draws=1)[0] if known.sum() >= 8 else np.nan
+
     return judge(
-        statistic(pairs), bootstrap(statistic, pairs), most=-0.5, seeds=len(fits), runs=len(pairs), note=note
+        correlation(radius, loss),
+        bootstrap(correlation, radius, loss),
+        most=-0.5,
+        seeds=len(radius),
+        runs=int(np.isfinite(radius).sum()),
+        note="criterion -0.5; starts are resampled; the norm moves both",
     )
 
 
-def _trend(results: Results, values: Float[np.ndarray, "start width"], sign: int) -> Judgement:
-    found = [spearman(_widths(results), row, draws=1)[0] for row in values]
-    held = [None if np.isnan(one) else bool(sign * one >= 0.7) for one in found]
-    told = ", ".join(f"{middle(column):.2f}" for column in values.T)
-    return agreed(held, middle(found), runs=values.size, note=f"medians with growing width: {told}")
+def flat_are_good_at_one_norm(results: Results) -> Judgement:
+    """The same at equal norm and width: mean over the cells of these in which six minima and more fit."""
+    radius, loss = _of_minima(results)
+    cells = np.isfinite(radius).sum(axis=0) >= 2 * FEWEST
+    if cells.sum() < 3:
+        return judge(np.nan, note=f"{int(cells.sum())} cells with {2 * FEWEST} minima that fit")
+
+    def correlation(radius: np.ndarray, loss: np.ndarray) -> float:
+        found = []
+        for one, other in zip(radius[:, cells].T, loss[:, cells].T, strict=True):
+            known = np.isfinite(one)
+            found.append(spearman(one[known], other[known], draws=1)[0])
+        return float(np.nanmean(found))
+
+    return judge(
+        correlation(radius, loss),
+        bootstrap(correlation, radius, loss),
+        most=-0.3,
+        seeds=len(radius),
+        runs=int(np.isfinite(radius[:, cells]).sum()),
+        note=f"criterion -0.3; {int(cells.sum())} cells; starts are resampled",
+    )
+
+
+def _of_minima(results: Results) -> tuple[Float[np.ndarray, "start width alpha"], ...]:
+    """Log distances over the norm, NaN where a run does not fit, and test losses."""
+    radius = np.where(kinds(results)[0], relative_radius(results), np.nan)
+    return radius, last(results, "test_loss")
+
+
+def relative_radius(results: Results) -> Float[np.ndarray, "start width alpha"]:
+    """Mean log distance over the norm, which differs between widths: in radians along the sphere."""
+    return last(results, "local_volume/log_radius") - np.log(last(results, "weight_norm"))
+
+
+def _medians(values: Float[np.ndarray, "start width"]) -> str:
+    return "medians with growing width: " + ", ".join(f"{middle(column):.2f}" for column in values.T)
 
 
 def _widths(results: Results) -> Float[np.ndarray, " width"]:
@@ -210,7 +253,7 @@ CLAIMS = (
     ),
     Claim(
         "the way shortens",
-        "The wider the network, the smaller the angle from start to minimum at the standard norm.",
+        "The wider the network, the smaller the angle from start to good minimum at the standard norm.",
         QUESTION,
         "more good minima in wide networks",
         way_shortens,
@@ -229,6 +272,13 @@ CLAIMS = (
         "flat minima are good",
         flat_are_good,
     ),
+    Claim(
+        "volume goes with goodness at one norm",
+        "Among minima of one norm and width, those with larger surroundings have lower test loss.",
+        QUESTION,
+        "flat minima are good, norm apart; added after the runs",
+        flat_are_good_at_one_norm,
+    ),
 )
 
 
@@ -240,12 +290,12 @@ def chart(results: Results) -> typing.Any:
     figure, axes = panels(1, 4, width=2.9, height=2.7)
     alpha, (fits, good) = results["restarts"][ALPHA].values, kinds(results)
     for index, (width, colour) in enumerate(zip(results["restarts"]["width"].values, COLOURS, strict=False)):
-        for ax, measure in (
-            (axes[0, 0], "test_loss"),
-            (axes[0, 1], "angle_from_initial"),
-            (axes[0, 2], "local_volume/log_radius"),
+        for ax, found in (
+            (axes[0, 0], last(results, "test_loss")),
+            (axes[0, 1], last(results, "angle_from_initial")),
+            (axes[0, 2], relative_radius(results)),
         ):
-            values = last(results, measure)[:, index]
+            values = found[:, index]
             ax.plot(alpha, [middle(column) for column in values.T], "-", color=colour, label=str(width))
             for kind, marker in ((good, "o"), (fits & ~good, "x")):
                 for start in values * np.where(kind[:, index], 1.0, np.nan):
@@ -255,7 +305,7 @@ def chart(results: Results) -> typing.Any:
     titles = (
         "test loss",
         "angle from the start (radians)",
-        "mean log distance (nats)",
+        "mean log distance over norm (nats)",
         "share of good minima",
     )
     for ax, title in zip(axes[0], titles, strict=True):
@@ -275,8 +325,9 @@ def table(results: Results) -> list[dict[str, typing.Any]]:
         for place, alpha in enumerate(results["restarts"][ALPHA].values.tolist()):
             row: dict[str, typing.Any] = {"width": width, ALPHA: alpha, "starts": len(fits)}
             row |= {"fit": int(fits[:, index, place].sum()), "good": int(good[:, index, place].sum())}
-            for measure in ("test_loss", "angle_from_initial", "local_volume/log_radius"):
+            for measure in ("test_loss", "angle_from_initial", "weight_norm"):
                 row[measure] = middle(last(results, measure)[:, index, place])
+            row["log_radius_over_norm"] = middle(relative_radius(results)[:, index, place])
             rows.append(row | apart.get((width, alpha), {}))
     return rows
 

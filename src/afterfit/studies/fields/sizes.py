@@ -5,16 +5,14 @@ every network that fits it is right, so that nothing is left to wait for.
 """
 
 import typing
-from collections.abc import Sequence
 
 import numpy as np
 
 from ...ensemble import Sweep, sweep
-from ...statistics import Judgement, spearman
+from ...statistics import Judgement
 from .._draw import panels
-from .._judging import agreed, middle
 from .._study import Claim, Figure, Results, Scale
-from .._trends import Delays, draw_delays
+from .._trends import Delays, draw_delays, falls
 from ._fates import DECAY, fates, prompt, told
 from ._problem_figure import QUESTION
 from ._problems import FLATLAND, IMAGE, POISSON, Problem
@@ -51,20 +49,20 @@ def delays(results: Results, name: str) -> Delays:
 def shrinks(results: Results, name: str) -> Judgement:
     """Spearman's correlation of the delay with the size, of each seed.
 
-    Runs that do not solve the problem are the latest.
+    Runs that do not solve the problem are the latest. Seeds with fewer than three that do are open.
     """
-    found = delays(results, name)
-    sizes = results[name][AXES[name][1]].values.astype(float)
-    ratio = np.where(np.isnan(found.ratio), np.inf, found.ratio)
-    told = [spearman(sizes, row, draws=1)[0] for row in ratio]
-    held: Sequence[bool | None] = [None if np.isnan(one) else bool(one <= -0.7) for one in told]
-    return agreed(held, middle(told), runs=ratio.size, note="correlation of at most -0.7")
+    sizes, ratio = results[name][AXES[name][1]].values.astype(float), delays(results, name).ratio
+    enough = np.isfinite(ratio).sum(axis=1) >= 3
+    note = (
+        f"{int((~enough).sum())} seeds with fewer than three sizes that are solved" if not all(enough) else ""
+    )
+    return falls(sizes, np.where(enough[:, None], ratio, np.nan), least=0.7, note=note)
 
 
 def none_with_many(results: Results, name: str) -> Judgement:
     """How many times later with the largest training set."""
     found = delays(results, name)
-    return prompt(Delays(found.fit[:, -1:], found.late[:, -1:]), 2)
+    return prompt(Delays(found.fit[:, -1:], found.late[:, -1:]), 2, float(results[name]["step"][-1]))
 
 
 # --- the claims -----------------------------------------------------------------------------------

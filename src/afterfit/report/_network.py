@@ -1,0 +1,112 @@
+"""The network of one run at a snapshot, taken from a store."""
+
+import dataclasses
+import functools
+import json
+import typing
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..store import RunEntry, Store, StoreError
+from ..training import Experiment, from_plain
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """What a run's network was at a step.
+
+    **Arguments:**
+
+    - `entry`: the run.
+    - `step`: of the snapshot.
+    - `parameters`, `initial`: from path to array, at that step and at step 0; `initial` is empty where the
+      snapshot does not hold it.
+    """
+
+    entry: RunEntry
+    step: int
+    parameters: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the model, as recipes name it."""
+        return self.entry.recipe["model"]["kind"]
+
+    @functools.cached_property
+    def experiment(self) -> Experiment:
+        """The run's task, model and parametrisation; all else is at its default.
+
+        **Raises:** `RecipeError` for a user's own parts that are not there to be imported.
+        """
+        parts = ("task", "model", "parametrisation")
+        return from_plain({name: self.entry.recipe[name] for name in parts if name in self.entry.recipe})
+
+    @property
+    def symbols(self) -> int | None:
+        """How many distinct tokens the task has, if its inputs are tokens."""
+        return self.experiment.task.data(self.entry.recipe["seeds"]["split"]).sizes.symbols
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What goes with the arrays into a file: recipe, versions and machine are JSON."""
+        return {
+            "run": self.entry.run,
+            "step": str(self.step),
+            "recipe": json.dumps(self.entry.recipe),
+            "about": json.dumps(self.entry.about),
+        }
+
+
+def read_network(store: Store, run: str | None, step: int | None) -> Network:
+    """The network of a run at a step, by default at its last snapshot.
+
+    **Arguments:** `run`: its id, or the beginning of it; `None` if the store holds one run alone.
+
+    **Raises:** `ValueError` if no run, or more than one, has that id, if the run keeps no snapshots, or none
+    of that step. `StoreError` for a store without finished runs.
+    """
+    entries = {entry.run: entry for entry in store.runs()}
+    if not entries:
+        raise StoreError(f"{store.path} holds no finished run yet.")
+    entry = entries[only_run(entries, run or "")]
+    (records,) = store.load([entry])
+    if not records.snapshots:
+        raise ValueError(
+            f"run {entry.run} keeps no snapshots: give its experiment some, such as "
+            f"`snapshots=af.At((0, {records.outcome_step}))`, and train it again."
+        )
+    step = max(records.snapshots) if step is None else step
+    if step not in records.snapshots:
+        raise ValueError(
+            f"run {entry.run} keeps no snapshot of step {step}, but of {_listed(sorted(records.snapshots))}."
+        )
+    kept = records.snapshots[step]
+    return Network(entry, step, _parameters(kept), _below(kept, "state.initial"))
+
+
+def only_run(ids: Iterable[str], beginning: str) -> str:
+    """The one id that begins so.
+
+    **Raises:** `ValueError` if there is none, or more than one.
+    """
+    ids = sorted(ids)
+    matching = [found for found in ids if found.startswith(beginning)]
+    if len(matching) != 1:
+        told = f"{len(matching)} runs begin so" if matching else "there is none"
+        raise ValueError(f"which run is {beginning!r}? {told}; some ids: {', '.join((matching or ids)[:4])}")
+    return matching[0]
+
+
+def _parameters(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {path: array for path, array in kept.items() if not path.startswith("state")}
+
+
+def _below(kept: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {path.removeprefix(prefix): array for path, array in kept.items() if path.startswith(prefix)}
+
+
+def _listed(steps: Sequence[typing.Any]) -> str:
+    shown = steps if len(steps) <= 12 else [*steps[:6], "...", *steps[-5:]]
+    return ", ".join(map(str, shown))
