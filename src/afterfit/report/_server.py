@@ -66,6 +66,7 @@ def live_page(
     end = threading.Event()
     config = uvicorn.Config(
         app(watch, port=number, token=token, end=end),
+        log_config=None,  # uvicorn's own would close the handlers of whoever uses this library
         log_level="critical",
         access_log=False,
         lifespan="off",
