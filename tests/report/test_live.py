@@ -13,8 +13,11 @@ import urllib.parse
 
 import numpy as np
 import pytest
+import vl_convert
 
 from afterfit.report import live_page
+from afterfit.report._diagram import _spec
+from afterfit.report._runs import Axis
 from afterfit.statistics import grokking_time, median_time
 from afterfit.store import LiveRun, open_dataset, Store, StoreError
 
@@ -420,3 +423,11 @@ def test_hostile_names_are_text(tab, tmp_path, stored_runs):
             tab.wait("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         tab.size(1280)
         _clean(tab, address)
+
+
+def test_a_diagram_without_any_number_says_nothing_of_a_scale():
+    """Of a store in which nobody generalises: Vega made a legend of "NaN", and drew no cell."""
+    rows = [{"x": "0.4", "y": "", "value": None, "text": "> 3,000", "runs": 2}]
+    spec = _spec(rows, Axis("fraction", "fraction", ("0.4",), True, np.zeros(2, int)), None, "generalised")
+    svg = vl_convert.vegalite_to_svg({**spec, "width": 200, "data": {"values": rows}})
+    assert "NaN" not in svg and svg.count("#8a919c55") + svg.count("138,145,156") >= 1

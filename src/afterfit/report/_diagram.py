@@ -23,6 +23,7 @@ STATISTICS = {
 }
 _LAST = "last "  # before the name of a measure: its last value; "last accuracy" is that of the test set
 _CELL = 30  # pixels
+_NOTHING = "#8a919c55"  # the colour of cells without a number
 _LEGEND = {"orient": "top", "title": None, "direction": "horizontal", "gradientLength": 180, "columns": 3}
 _PHASES = {  # told apart on white and on dark paper, and by those who see few colours
     Phase.GROKKED: "#1b7f5c",
@@ -120,6 +121,8 @@ def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic:
     if statistic == "phase":
         scale: Spec = {"domain": [str(phase) for phase in _PHASES], "range": list(_PHASES.values())}
         colour: Spec = {"field": "text", "type": "nominal", "scale": scale, "legend": _LEGEND}
+    elif not values:  # of no number Vega makes a legend of "NaN", and draws no cell
+        colour = {"value": _NOTHING}
     else:
         kind: Spec = {"type": "log"} if positive else {"type": "linear", "zero": False}
         scale = {**kind, "scheme": "viridis", "reverse": True}
@@ -129,7 +132,7 @@ def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic:
             "scale": scale,
             "legend": {**_LEGEND, "format": "~s"},
         }
-        colour = {"condition": {"test": "isValid(datum.value)", **known}, "value": "#8a919c55"}
+        colour = {"condition": {"test": "isValid(datum.value)", **known}, "value": _NOTHING}
     titles = {"x": x.title, "y": "" if y is None else y.title}
     pointed = [{"field": name, "type": "nominal", "title": title} for name, title in titles.items() if title]
     pointed += [
