@@ -187,5 +187,7 @@ def test_it_rests_on_the_runs_of_figure_1():
 def test_smoke(reproduced, tmp_path):
     rows = reproduced(fig4.FIGURE)
     assert [row["verdict"] for row in rows] == ["undecided"] * len(CLAIMS)
-    assert {file.name for file in (tmp_path / "out").glob("fig4.*")} == {"fig4.svg", "fig4.png", "fig4.csv"}
+    assert {file.name for file in (tmp_path / "out").glob("fig4.*")} == {
+        f"fig4.{kind}" for kind in ("svg", "png", "pdf", "csv")
+    }
     assert len((tmp_path / "out" / "fig4.csv").read_text().splitlines()) == 1 + 4

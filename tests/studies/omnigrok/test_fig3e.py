@@ -110,5 +110,9 @@ def test_without_images_the_figure_is_undecided_and_the_next_one_goes_on(reprodu
     assert [row["figure"] for row in others] == ["digits"] * len(stand_ins.DIGITS.claims)
     assert not any(row["note"].startswith("not run") for row in others)
     names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert names == {"verdicts.json", "provenance.json", "digits.svg", "digits.png", "digits.csv"}
+    assert names == {
+        "verdicts.json",
+        "provenance.json",
+        *(f"digits.{kind}" for kind in ("svg", "png", "pdf", "csv")),
+    }
     assert len((tmp_path / "out" / "digits.csv").read_text().splitlines()) == 1 + 6 * 2
