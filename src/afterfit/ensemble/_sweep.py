@@ -1,5 +1,6 @@
 """A sweep: an experiment times labelled axes."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import itertools
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ..store import to_dataset
 from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
+from ._driver import drive
 from ._engine import Layout
 from ._progress import Display, Terminal
 from ._run import Run
@@ -128,6 +130,7 @@ class Sweep:
         display: Display | None = None,
         resume_every: float = 15.0,
         layout: Layout | None = None,
+        executor: concurrent.futures.Executor | None = None,
     ) -> "xarray.Dataset":
         """Trains all runs that the store does not have yet, and opens them as one labelled view.
 
@@ -141,12 +144,25 @@ class Sweep:
         - `display`: shown the progress; by default a line on the terminal.
         - `resume_every`: seconds between resume points; more where one costs over a sixtieth of that.
         - `layout`: of lanes on devices; by default chosen for this machine.
+        - `executor`: whose workers train, e.g. `client.get_executor()` of dask or a `ProcessPoolExecutor`
+          that spawns. It needs a store that all of them reach by the same path, and parts that they can
+          import. Only JSON text goes to a worker and comes back.
 
         **Returns:** an `xarray.Dataset`; dims are the axes and `step`, variables the measures.
+
+        **Raises:** what a run raised, once all others are done; `RuntimeError` with its traceback if a
+        worker trained it.
         """
-        records = run_all(
-            self.runs, store, display=display or Terminal(), resume_every=resume_every, layout=layout
-        )
+        display = display or Terminal()
+        if executor is None:
+            records = run_all(self.runs, store, display=display, resume_every=resume_every, layout=layout)
+        elif store is None or layout is not None:
+            wrong = "a store, got None" if store is None else "no layout, which workers choose for themselves"
+            raise ValueError(f"`executor` needs {wrong}.")
+        else:
+            records = drive(
+                self.runs, store, executor, display=display, resume_every=resume_every, folder=self.folder
+            )
         data = to_dataset(
             records, self.coordinates, {name: _labels(values) for name, values in self.axes.items()}
         )

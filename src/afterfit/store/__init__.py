@@ -1,5 +1,6 @@
 """Where records, snapshots and recipes live: a folder of immutable files, keyed by run."""
 
+from ._beacon import Beacon as Beacon
 from ._error import (
     StoreBusy as StoreBusy,
     StoreError as StoreError,
