@@ -36,15 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
-    from .ensemble import Terminal
     from .report import summary, write_page
 
-    terminal = Terminal()
-
-    def display(progress: typing.Any) -> None:
-        with contextlib.suppress(OSError):  # nobody watches: train on
-            terminal(progress)
-
+    display = _display()
     count = len(planned.runs)
     tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
@@ -67,6 +61,19 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     return FAILED if (data["outcome"] == "failed").any() else DONE
 
 
+def _display() -> typing.Any:
+    """Shows progress on the terminal."""
+    from .ensemble import Terminal
+
+    terminal = Terminal()
+
+    def display(progress: typing.Any) -> None:
+        with contextlib.suppress(OSError):  # nobody watches: train on
+            terminal(progress)
+
+    return display
+
+
 def _workers(options: argparse.Namespace) -> typing.Any:
     """The executor of `--on`, if there is one."""
     if not getattr(options, "on", None):
@@ -79,13 +86,13 @@ def _workers(options: argparse.Namespace) -> typing.Any:
 def worker(options: argparse.Namespace) -> int:
     """Trains a shard of what a recipe describes, then what nobody else has taken."""
     from ._failure import describe_failure
-    from .ensemble import attend, read_recipe, Terminal
+    from .ensemble import attend, read_recipe
 
     planned = read_recipe(options.recipe, _settings(options.set))
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
     index, count = options.shard
     found = attend(
-        planned.runs, options.store, index, count, display=Terminal(), resume_every=options.resume_every
+        planned.runs, options.store, index, count, display=_display(), resume_every=options.resume_every
     )
     total = len({run.id for run in planned.runs})
     others = f", {found.held} in training by other processes" if found.held else ""

@@ -3,7 +3,8 @@
     python tests/faults/kill_workers.py [SECONDS_BETWEEN_KILLS [PACKS [STEPS]]]
 
 Every run must be there once, with the bits of a sweep that one process trains; the time is told beside that
-of the same four workers undisturbed. Then two drivers train the same sweep at once: no run may be double.
+of the same four workers undisturbed (`calm`; `first` fills their cache of programs). Then two drivers train the
+same sweep at once: no run may be there twice.
 """
 
 import collections
@@ -81,7 +82,7 @@ def main() -> int:
     every = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     numbers = [sys.argv[2] if len(sys.argv) > 2 else "200", sys.argv[3] if len(sys.argv) > 3 else "2000"]
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {name: pathlib.Path(scratch, name) for name in ("whole", "calm", "killed", "two")}
+        folders = {name: pathlib.Path(scratch, name) for name in ("whole", "first", "calm", "killed", "two")}
         began = time.monotonic()
         plan(*map(int, numbers)).run(folders["whole"], display=af.ensemble.silent)
         expected = bits(folders["whole"])
@@ -90,7 +91,7 @@ def main() -> int:
             flush=True,
         )
         right = True
-        for name, drivers in (("calm", 1), ("killed", 1), ("two", 2)):
+        for name, drivers in (("first", 1), ("calm", 1), ("killed", 1), ("two", 2)):
             killed: list[int] = []
             with distributed.LocalCluster(
                 n_workers=4, threads_per_worker=1, dashboard_address=None

@@ -84,8 +84,9 @@ def _train(
     progress.phase = "stopped" if driver.failed else "done"
     display(progress)
     for run, trace in driver.failed.items():
+        reason = trace.strip().splitlines()[-1]
         raise RuntimeError(
-            f"{len(driver.failed)} of {len(missing)} runs failed, {run} for instance:\n{trace}"
+            f"{len(driver.failed)} of {len(missing)} runs failed, {run} for instance: {reason}\n\n{trace}"
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jax
 
 from ..store import RunRecords, Store, StoreError
-from ..training import CheckingProbe, State
+from ..training import CheckingProbe, RecipeError, State
 from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
@@ -174,6 +174,8 @@ class Job(typing.NamedTuple):
             progress.steps_later = sum(one.steps - one.first_step for one in later)
             try:
                 problems |= self._train_pack(pack, publisher, progress, starts)
+            except RecipeError as error:
+                problems |= dict.fromkeys((run.id for run in pack.runs), error)
             except KeyboardInterrupt:
                 progress.phase = "stopped"
                 self.display(progress)
@@ -183,35 +185,37 @@ class Job(typing.NamedTuple):
         return problems
 
     def _train_pack(
-        self, pack: Pack, publisher: Publisher, progress: Progress, starts: Starts
+        self, pack: Pack, publisher: Publisher, progress: Progress, starts: Starts, again: bool = True
     ) -> dict[str, Exception]:
         """What runs of a pack raised; they are stored as failed.
 
-        What goes wrong while a program is made goes wrong for all runs that share it. If it goes wrong
-        later, one run may be to blame, so those that had not ended are trained one by one.
+        A program is made with the pack's first run. If that goes wrong twice, with another first run too, it
+        goes wrong for all of them. If something goes wrong later, one run may be to blame, so those that had
+        not ended are trained one by one.
         """
-        together, left = len(pack.runs) > 1, pack.runs
+        trainer: Trainer | None = None
         try:
             trainer = Trainer(pack, publisher, progress, self.display, self.layout, starts)
-            try:
-                trainer.run()
-                return {}
-            except Exception as error:
-                left = tuple(run for run in pack.runs if run.id not in trainer.ended)
-                if not together or isinstance(error, (StoreError, OSError)):
-                    raise
-        except (StoreError, OSError):  # no other pack could be kept either
+            trainer.run()
+            return {}
+        except (StoreError, OSError, RecipeError):  # nothing that a run came to
             raise
         except Exception as error:
+            left = pack.runs if trainer is None else [run for run in pack.runs if run.id not in trainer.ended]
+            if not left:
+                raise
+            if trainer is None:
+                blamed, rest = (left[:1], [left[1:]]) if again else (left, [])
+            else:
+                blamed, rest = ([], [[run] for run in left]) if len(pack.runs) > 1 else (left, [])
+            problems: dict[str, Exception] = dict.fromkeys((run.id for run in blamed), error)
             message = "".join(traceback.format_exception(error))
-            for run in left:
-                publisher.finish(failure(run, message))
-            publisher.publish_finished()
-            return dict.fromkeys((run.id for run in left), error)
-        problems: dict[str, Exception] = {}
-        for run in left:
-            alone = dataclasses.replace(pack, runs=(run,))
-            problems |= self._train_pack(alone, publisher, progress, starts)
+        for run in blamed:
+            publisher.finish(failure(run, message))
+        publisher.publish_finished()
+        for runs in filter(None, rest):
+            part = dataclasses.replace(pack, runs=tuple(runs))
+            problems |= self._train_pack(part, publisher, progress, starts, again=False)
         return problems
 
 
