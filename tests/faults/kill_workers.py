@@ -3,8 +3,8 @@
     python tests/faults/kill_workers.py [SECONDS_BETWEEN_KILLS [PACKS [STEPS]]]
 
 Every run must be there once, with the bits of a sweep that one process trains; the time is told beside that
-of the same four workers undisturbed (`calm`; `first` fills their cache of programs). Then two drivers train the
-same sweep at once: no run may be there twice.
+of the same four workers undisturbed (`calm`; `first` fills their cache of programs). Then two drivers train
+the same sweep at once: no run may be there twice.
 """
 
 import collections
