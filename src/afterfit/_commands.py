@@ -30,27 +30,26 @@ def demo(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Trains what a recipe describes."""
+    if options.on:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the driver takes no GPU from a worker
     from .ensemble import read_recipe
 
     return _train_and_report(read_recipe(options.recipe, _settings(options.set)), options)
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
-    from .ensemble import Terminal
     from .report import making, summary, write_page
 
-    terminal = Terminal()
-
-    def display(progress: typing.Any) -> None:
-        with contextlib.suppress(OSError):  # nobody watches: train on
-            terminal(progress)
-
+    display = _display()
     count = len(planned.runs)
     tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
     try:
         with _watched(options):
-            data = planned.run(options.store, display=display, resume_every=options.resume_every)
+            executor = _workers(options)
+            data = planned.run(
+                options.store, display=display, resume_every=options.resume_every, executor=executor
+            )
     except Exception as error:
         from ._failure import describe_failure, own_frames
 
@@ -64,6 +63,55 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
+
+
+def _display() -> typing.Any:
+    """Shows progress on the terminal."""
+    from .ensemble import Terminal
+
+    terminal = Terminal()
+
+    def display(progress: typing.Any) -> None:
+        with contextlib.suppress(OSError):  # nobody watches: train on
+            terminal(progress)
+
+    return display
+
+
+def _workers(options: argparse.Namespace) -> typing.Any:
+    """The executor of `--on`, if there is one."""
+    if not getattr(options, "on", None):
+        return None
+    from .ensemble import connect
+
+    return connect(options.on)
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Trains a shard of what a recipe describes, then what nobody else has taken."""
+    from ._failure import describe_failure
+    from .ensemble import attend, read_recipe
+
+    planned = read_recipe(options.recipe, _settings(options.set))
+    options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
+    index, count = options.shard
+    found = attend(
+        planned.runs, options.store, index, count, display=_display(), resume_every=options.resume_every
+    )
+    total = len({run.id for run in planned.runs})
+    others = f", {found.held} in training by other processes" if found.held else ""
+    print(f"{found.stored} of {total} runs stored{others}")
+    for run, error in found.failed.items():
+        tell(f"afterfit: run {run} failed: {describe_failure(error)}")
+    return FAILED if found.failed else DONE
+
+
+def cluster(options: argparse.Namespace) -> int:
+    """Prints a job script."""
+    from ._jobs import job
+
+    print(job(options), end="")
+    return DONE
 
 
 def reproduce(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import difflib
 import gc
+import math
 import os
 import pathlib
 import signal
@@ -169,11 +170,31 @@ def _one_of(what: str, *names: str) -> Callable[[str], str]:
     return check
 
 
-def _seconds(text: str) -> float:
+def _positive(unit: str) -> Callable[[str], float]:
+    """A check that a word is a positive number."""
+
+    def check(word: str) -> float:
+        with contextlib.suppress(ValueError):
+            if 0 < float(word) < math.inf:
+                return float(word)
+        raise argparse.ArgumentTypeError(f"needs a positive number of {unit}, got {word!r}")
+
+    return check
+
+
+def _count(text: str) -> int:
     with contextlib.suppress(ValueError):
-        if float(text) > 0:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"needs a positive number of seconds, got {text!r}")
+        if int(text) > 0:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"needs a positive whole number, got {text!r}")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    with contextlib.suppress(ValueError):
+        if 1 <= int(index) <= int(count):
+            return int(index), int(count)
+    raise argparse.ArgumentTypeError(f"needs I/N with I from 1 to N, such as 3/16, got {text!r}")
 
 
 def _port(text: str) -> int:
@@ -195,13 +216,14 @@ def _argument(*flags: str, **settings: typing.Any) -> tuple[tuple[str, ...], dic
 
 _LISTS = ("papers", "figures", "operations", "tasks", "models", "optimisers", "constraints", "probes")
 _SCALES = ("smoke", "laptop", "paper")
+_SYSTEMS = ("slurm", "kubernetes")
 _FORMATS = ("csv", "parquet", "netcdf", "safetensors", "torch", "transformer-lens")
 _PICTURES = ("svg", "pdf", "png")
 
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
     "--resume-every",
-    type=_seconds,
+    type=_positive("seconds"),
     default=15.0,
     metavar="SECONDS",
     help="time between resume points (default: %(default)s)",
@@ -218,6 +240,14 @@ _STYLE = _argument(
     default="screen",
     metavar="|".join(STYLES),
     help="letters and width of charts (default: %(default)s)",
+)
+_RECIPE = _argument("recipe", metavar="RECIPE.toml", help="the experiment, with an [axes] table for a sweep")
+_SET = _argument(
+    "--set",
+    action="append",
+    default=[],
+    metavar="KEY=VALUE",
+    help="change one field, such as steps or task.fraction; may be repeated",
 )
 _INTO = "where results go (default: %(default)s)"
 
@@ -244,19 +274,82 @@ _COMMANDS: dict[str, tuple] = {
         "train an experiment or a sweep; what the store has already is not run again",
         "afterfit run recipe.toml --set optimiser.weight_decay=0.3 --store runs",
         [
-            _argument(
-                "recipe", metavar="RECIPE.toml", help="the experiment, with an [axes] table for a sweep"
-            ),
-            _argument(
-                "--set",
-                action="append",
-                default=[],
-                metavar="KEY=VALUE",
-                help="change one field, such as steps or task.fraction; may be repeated",
-            ),
+            _RECIPE,
+            _SET,
             _argument("--store", default="runs", metavar="DIR", help=_INTO),
+            _argument(
+                "--on",
+                metavar="dask://HOST:PORT",
+                help="let the workers of a dask scheduler train; they must reach the store by the same path",
+            ),
             _RESUME,
             *_LIVE,
+        ],
+    ),
+    "worker": (
+        _commands.worker,
+        "train one shard of a sweep, then what nobody else has taken: for array jobs",
+        "afterfit worker runs recipe.toml --shard 3/16",
+        [
+            _argument(
+                "store", type=pathlib.Path, metavar="STORE", help="where results go; all jobs share it"
+            ),
+            _RECIPE,
+            _argument(
+                "--shard",
+                type=_shard,
+                default=(1, 1),
+                metavar="I/N",
+                help="which of how many shards, from 1 (default: 1/1)",
+            ),
+            _SET,
+            _RESUME,
+        ],
+    ),
+    "cluster": (
+        _commands.cluster,
+        "print a job script or manifest that trains a sweep on many machines",
+        "afterfit cluster slurm recipe.toml --store runs --jobs 16 --gpus 1 > job.sh",
+        [
+            _argument(
+                "system",
+                type=_one_of("system", *_SYSTEMS),
+                metavar="|".join(_SYSTEMS),
+                help="what runs the jobs",
+            ),
+            _RECIPE,
+            _SET,
+            _argument("--store", default="runs", metavar="DIR", help=_INTO),
+            _argument("--jobs", type=_count, default=8, metavar="N", help="at once (default: %(default)s)"),
+            _argument("--cpus", type=_count, default=2, metavar="N", help="of a job (default: %(default)s)"),
+            _argument("--gpus", type=_count, metavar="N", help="of a job (default: none)"),
+            _argument(
+                "--memory", type=_count, default=8, metavar="GB", help="of a job (default: %(default)s)"
+            ),
+            _argument(
+                "--hours",
+                type=_positive("hours"),
+                default=8.0,
+                metavar="H",
+                help="of a job (default: %(default)s)",
+            ),
+            _argument(
+                "--image",
+                default="afterfit",
+                help="Kubernetes: an image in which afterfit is installed (default: %(default)s)",
+            ),
+            _argument(
+                "--volume",
+                default="afterfit",
+                metavar="CLAIM",
+                help="Kubernetes: the volume claim that holds recipe and store (default: %(default)s)",
+            ),
+            _argument(
+                "--mount",
+                default="/data",
+                metavar="DIR",
+                help="Kubernetes: where the volume is mounted, and where paths start (default: %(default)s)",
+            ),
         ],
     ),
     "reproduce": (

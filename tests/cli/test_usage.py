@@ -8,7 +8,9 @@ import pytest
 from afterfit.cli import main
 
 
-COMMANDS = ("demo", "run", "list", "status", "report", "figure", "view", "export", "doctor")
+COMMANDS = (
+    "demo", "run", "worker", "cluster", "list", "status", "report", "figure", "view", "export", "doctor",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -47,6 +49,14 @@ def test_help_imports_nothing_heavy():
         (["run", "a.toml", "--resume-every", "soon"], "positive number of seconds, got 'soon'"),
         (["run", "a.toml", "--resume-every", "0"], "positive number of seconds, got '0'"),
         (["run", "a.toml", "--resume-every", "nan"], "positive number of seconds, got 'nan'"),
+        (
+            ["worker", "s", "r.toml", "--shard", "0/3"],
+            "needs I/N with I from 1 to N, such as 3/16, got '0/3'",
+        ),
+        (["worker", "s", "r.toml", "--shard", "3"], "needs I/N with I from 1 to N"),
+        (["cluster", "slrum", "r.toml"], "unknown system 'slrum': did you mean 'slurm'?"),
+        (["cluster", "slurm", "r.toml", "--jobs", "0"], "needs a positive whole number, got '0'"),
+        (["cluster", "slurm", "r.toml", "--hours", "inf"], "needs a positive number of hours, got 'inf'"),
         (["demo", "--scale", "smok"], "unknown scale 'smok': did you mean 'smoke'?"),
         (["list", "taks"], "unknown list 'taks': did you mean 'tasks'?"),
         (["status"], "required: STORE"),

@@ -167,6 +167,30 @@ def test_one_bad_pack_does_not_keep_the_others_from_the_store(tmp_path):
     assert Store(tmp_path / "s").status().counts["done"] == 1
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_run_that_raises_in_its_lane_fails_alone(tmp_path, monkeypatch, place):
+    """The failure is planted; what follows it is real."""
+    plan = af.sweep(BASE, {"seed": range(4)})
+    undisturbed = plan.run(display=silent)
+    lane = Engine.lane
+
+    def broken(run):
+        if run.seeds.split == place:
+            raise RuntimeError("a task of the user's")
+        return lane(run)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "lane", staticmethod(broken))
+        with pytest.raises(RuntimeError, match="a task of the user's"):
+            plan.run(tmp_path / "s", display=silent)
+    store = Store(tmp_path / "s")
+    counts = store.status().counts
+    assert (counts["done"], counts["failed"]) == (3, 1)
+    (failed,) = store.load([plan.runs[place].id])
+    assert failed.outcome == "failed" and "Traceback" in failed.message
+    assert plan.run(tmp_path / "s", display=silent).identical(undisturbed)
+
+
 def test_a_display_that_breaks_loses_no_finished_run(tmp_path):
     def broken(progress):
         if progress.done >= 2:

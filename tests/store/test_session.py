@@ -322,3 +322,47 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path, process):
             assert np.array_equal(saved.values["loss"], saved.steps / 2)
             assert not list(tmp_path.rglob(".*.tmp"))
     assert len(packs) > 3
+
+
+def test_two_sessions_share_runs_without_meeting(tmp_path, finished):
+    store = Store(tmp_path)
+    with store.claim_free(["a", "b"]) as first:
+        first.publish_runs([finished("a")])
+        with store.claim_free(["a", "b", "c"]) as second:
+            assert (first.runs, second.runs) == ({"a", "b"}, {"c"})
+            assert store.held(["a", "b", "c", "d"]) == {"a", "b", "c"}
+        with store.claim_free(["b"]) as nothing:
+            assert not nothing.runs
+    assert store.held(["a", "b", "c"]) == set()
+    with store.claim_free(["a", "b", "c"]) as after:
+        assert after.runs == {"b", "c"}
+    assert folders(store) == []
+
+
+def test_what_a_dead_session_held_is_free(tmp_path, live):
+    store = Store(tmp_path)
+    dead = store.claim_free(["a", "b"])
+    dead.publish_resume([live("a", 2)])
+    die(dead)
+    with store.claim_free(["a", "b"]) as session:
+        assert session.runs == {"a", "b"}
+        assert list(session.resume(["a", "b"])) == ["a"]
+
+
+def test_a_beacon_burns_until_its_driver_ends(tmp_path):
+    store = Store(tmp_path)
+    with store.beacon() as first, store.beacon() as second:
+        assert store.lit(first.name) and store.lit(second.name)
+        first.put_out()
+        assert not store.lit(first.name)
+    assert folders(store) == []
+
+
+def test_the_beacon_of_a_dead_driver_is_removed_by_the_next(tmp_path):
+    store = Store(tmp_path)
+    dead = store.beacon()
+    assert dead._lock is not None
+    os.close(dead._lock)
+    assert store.lit(dead.name)  # workers finish what they have in hand
+    with store.beacon():
+        assert not store.lit(dead.name)

@@ -39,6 +39,7 @@ class Trainer:
         self.points = publisher.resume([run.id for run in pack.runs])
         self.starts = starts
         self.seats: dict[int, Seat] = {}
+        self.ended: set[str] = set()
         self._last_call = time.monotonic()
         with self._precision():
             template, record = Engine.shapes(pack)
@@ -130,6 +131,7 @@ class Trainer:
         self.progress.done += 1
         self.progress.diverged += seat.diverged_at >= 0
         self.points.pop(seat.run.id, None)
+        self.ended.add(seat.run.id)
         self.publisher.finish(seat.final(self._blank))
 
     # --- working --------------------------------------------------------------------------------

@@ -31,12 +31,18 @@ def prepare() -> None:
     if "xla_cpu_multi_thread_eigen" not in flags:
         # One core, one device: two thread pools on the same cores only wait for each other.
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    if "xla_force_host_platform_device_count" not in flags and _configured("jax_num_cpu_devices") < 1:
-        with contextlib.suppress(RuntimeError):  # the backend is up: take the devices that are there
-            jax.config.update("jax_num_cpu_devices", _cores())
+    share_cores(_cores())
     if _configured("jax_compilation_cache_dir") is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def share_cores(count: int) -> None:
+    """Makes so many CPU devices, unless somebody has said how many there are."""
+    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if not said and _configured("jax_num_cpu_devices") < 1:
+        with contextlib.suppress(RuntimeError):  # the backend is up: take the devices that are there
+            jax.config.update("jax_num_cpu_devices", count)
 
 
 def _cores() -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import pathlib
 import typing
 from collections.abc import Hashable, Mapping
 
@@ -15,7 +16,7 @@ from jaxtyping import Array, PyTree
 
 from ..models import from_paths
 from ..tasks import Data, Predict
-from ..training import Experiment, Moment, Program, Recipe, Seeds, State, to_plain
+from ..training import Experiment, from_plain, Moment, Program, Recipe, RecipeError, Seeds, State, to_plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,7 @@ class Run:
     @functools.cached_property
     def id(self) -> str:
         """Twenty hexadecimal digits of the SHA-256 of the recipe."""
-        text = json.dumps(self.recipe, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return hashlib.sha256(_text(self.recipe).encode()).hexdigest()[:20]
 
     @functools.cached_property
     def parent(self) -> "Run | None":
@@ -100,6 +100,33 @@ class Run:
             return frozenset()
         chosen = {int(step) for step in self.experiment.snapshots.steps(self.experiment.steps)}
         return frozenset(chosen & set(self.record_steps))
+
+
+def _text(recipe: Mapping[str, typing.Any]) -> str:
+    return json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+
+
+def read_run(recipe: Mapping[str, typing.Any], folder: pathlib.Path | None = None) -> Run:
+    """The run that has this recipe (`Run.recipe`).
+
+    **Arguments:** `folder`: where modules that the recipe names are looked up first.
+
+    **Raises:** `RecipeError` where it cannot be read, or where a definition or a data file that it names is
+    another one here.
+    """
+    plain = dict(recipe)
+    seeds, trunk = Seeds(**plain.pop("seeds")), plain.pop("trunk", False)
+    plain.pop("files", None)
+    run = Run(from_plain(plain, folder), seeds, trunk)
+    if _text(run.recipe) != _text(recipe):
+        differing = sorted(name for name in recipe if run.recipe.get(name) != recipe[name])
+        raise RecipeError(
+            [
+                f"{', '.join(differing)}: not the same here as where the sweep was started. Workers need the "
+                "same version of afterfit, the same files of your own parts, and the same data sets."
+            ]
+        )
+    return run
 
 
 def _first(run: Run, data: Data) -> State:

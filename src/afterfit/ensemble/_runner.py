@@ -1,24 +1,27 @@
 """Trains runs pack after pack: those that a store does not have, and the parents of forks before them."""
 
 import collections
+import dataclasses
 import os
 import pathlib
 import time
+import traceback
 import typing
 from collections.abc import Sequence
 
 import jax
 
 from ..store import RunRecords, Store, StoreError
-from ..training import CheckingProbe, State
+from ..training import CheckingProbe, RecipeError, State
 from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
-from ._pack import packs
+from ._pack import Pack, packs
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._run import Run
+from ._seat import failure
 from ._watcher import Watcher
 
 
@@ -35,29 +38,51 @@ def run_all(
     """Trains the runs that the store does not have, and returns the records of all, in order."""
     prepare()
     distinct = {run.id: run for run in runs}
-    noun = "trunks of forks" if all(run.trunk for run in runs) else "runs"
-    one_job = _Job(store, display, resume_every, layout, len(runs), noun)
+    one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
     if store is None:
         publisher = Publisher(None, resume_every, watcher)
         everything = list(distinct.values())
-        _check(everything)
-        one_job.train(everything, publisher, one_job.starts(everything))
+        check(everything)
+        one_job.train_all(everything, publisher, one_job.starts(everything))
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
     opened = Store(pathlib.Path(store))
     stored = opened.has(distinct)
     if stored != distinct.keys():
         missing = [run for run in distinct if run not in stored]
-        _check([distinct[run] for run in missing])
+        check([distinct[run] for run in missing])
         starts = one_job.starts([distinct[run] for run in missing])
         with opened.claim(missing, about()) as session:
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
-            one_job.train(todo, Publisher(session, resume_every, watcher), starts)
+            one_job.train_all(todo, Publisher(session, resume_every, watcher), starts)
     return opened.load([run.id for run in runs], snapshots=snapshots)
 
 
-def _check(runs: Sequence[Run]) -> None:
+def run_free(
+    runs: Sequence[Run], store: Store, *, display: Display, resume_every: float
+) -> dict[str, Exception | None]:
+    """Trains those of the runs that the store does not have and no living process holds.
+
+    **Returns:** each run that was tried, with what it raised.
+    """
+    prepare()
+    stored = store.has([run.id for run in runs])
+    missing = [run for run in runs if run.id not in stored]
+    job = Job(store.path, display, resume_every, None, len(missing), noun_of(runs))
+    starts = job.starts(missing)
+    with store.claim_free([run.id for run in missing], about()) as session:
+        todo = [run for run in missing if run.id in session.runs]
+        problems = job.train(todo, Publisher(session, resume_every), starts)
+    return {run.id: problems.get(run.id) for run in todo}
+
+
+def noun_of(runs: Sequence[Run]) -> str:
+    """What these are called in a progress."""
+    return "trunks of forks" if all(run.trunk for run in runs) else "runs"
+
+
+def check(runs: Sequence[Run]) -> None:
     """**Raises:** what probes have against these runs: before anything is trained, be it a parent."""
     careful = [
         run for run in runs if any(isinstance(probe, CheckingProbe) for probe in run.experiment.probes)
@@ -67,7 +92,7 @@ def _check(runs: Sequence[Run]) -> None:
             Engine.check(pack)
 
 
-class _Job(typing.NamedTuple):
+class Job(typing.NamedTuple):
     """What all packs of one call share."""
 
     store: str | os.PathLike | None
@@ -102,6 +127,17 @@ class _Job(typing.NamedTuple):
                 found[run.id] = known
         return found
 
+    def trunks(self, todo: Sequence[Run]) -> list[Run]:
+        """The trunks that forks among the runs need and the store, which there must be, does not have."""
+        forks = [run for run in todo if run.parent is not None]
+        if not forks:
+            return []
+        found = self._stored(forks, templates(forks))
+        needed = {one.id: one for one in (trunk(run) for run in forks if run.id not in found)}
+        assert self.store is not None
+        stored = Store(self.store).has(needed)
+        return [one for name, one in needed.items() if name not in stored]
+
     def _stored(self, forks: Sequence[Run], shapes: dict[str, State]) -> Starts:
         """The starts of forks whose parents the store has, with a snapshot of the step."""
         if self.store is None:
@@ -118,32 +154,71 @@ class _Job(typing.NamedTuple):
             found |= {run: one for run, one in starts.items() if one is not None}
         return found
 
-    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> None:
+    def train_all(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> None:
+        """Trains pack after pack.
+
+        **Raises:** what the first that could not be trained raised, at the end.
+        """
+        for error in self.train(todo, publisher, starts).values():
+            raise error
+
+    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> dict[str, Exception]:
         """Trains pack after pack; one that cannot be trained does not keep the others from it.
 
-        **Raises:** what the first such pack raised, at the end.
+        **Returns:** what runs raised.
         """
         progress = Progress(runs=self.runs, noun=self.noun, stored=self.runs - len(todo))
         self.display(progress)
         groups = packs(todo)
-        problems: list[Exception] = []
+        problems: dict[str, Exception] = {}
         for index, pack in enumerate(groups):
             later = [run.experiment for group in groups[index + 1 :] for run in group.runs]
             progress.steps_later = sum(one.steps - one.first_step for one in later)
             try:
-                Trainer(pack, publisher, progress, self.display, self.layout, starts).run()
+                problems |= self._train_pack(pack, publisher, progress, starts)
+            except RecipeError as error:
+                problems |= dict.fromkeys((run.id for run in pack.runs), error)
             except KeyboardInterrupt:
                 progress.phase = "stopped"
                 self.display(progress)
                 raise
-            except (StoreError, OSError):  # no other pack could be kept either
-                raise
-            except Exception as error:
-                problems.append(error)
         progress.phase = "stopped" if problems else "done"
         self.display(progress)
-        if problems:
-            raise problems[0]
+        return problems
+
+    def _train_pack(
+        self, pack: Pack, publisher: Publisher, progress: Progress, starts: Starts, again: bool = True
+    ) -> dict[str, Exception]:
+        """What runs of a pack raised; they are stored as failed.
+
+        A program is made with the pack's first run. If that goes wrong twice, with another first run too, it
+        goes wrong for all of them. If something goes wrong later, one run may be to blame, so those that had
+        not ended are trained one by one.
+        """
+        trainer: Trainer | None = None
+        try:
+            trainer = Trainer(pack, publisher, progress, self.display, self.layout, starts)
+            trainer.run()
+            return {}
+        except (StoreError, OSError, RecipeError):  # nothing that a run came to
+            raise
+        except Exception as error:
+            left = pack.runs if trainer is None else [run for run in pack.runs if run.id not in trainer.ended]
+            if not left:
+                raise
+            if trainer is None:
+                blamed, rest = (left[:1], [left[1:]]) if again else (left, [])
+            else:
+                blamed, rest = ([], [[run] for run in left]) if len(pack.runs) > 1 else (left, [])
+            problems: dict[str, Exception] = dict.fromkeys((run.id for run in blamed), error)
+            message = "".join(traceback.format_exception(error))
+        for run in blamed:
+            publisher.finish(failure(run, message))
+        publisher.publish_finished()
+        for runs in filter(None, rest):
+            part = dataclasses.replace(pack, runs=tuple(runs))
+            problems |= self._train_pack(part, publisher, progress, starts, again=False)
+        return problems
 
 
 def about() -> dict[str, typing.Any]:

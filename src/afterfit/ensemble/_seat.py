@@ -133,3 +133,9 @@ class Seat:
         self.diverged_at = int(point.state[".diverged_at"])
         self._stop()
         return True
+
+
+def failure(run: Run, message: str) -> RunRecords:
+    """What the store keeps of a run that raised something: the message, with its traceback."""
+    start = run.experiment.first_step
+    return RunRecords(run.id, run.recipe, np.zeros(0, np.int64), {}, "failed", start, message)

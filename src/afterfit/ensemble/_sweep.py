@@ -1,5 +1,6 @@
 """A sweep: an experiment times labelled axes."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import itertools
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from .._html import table
 from ..store import to_dataset
 from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
+from ._driver import drive
 from ._engine import Layout
 from ._progress import Display, Terminal
 from ._run import Run
@@ -156,6 +158,7 @@ class Sweep:
         resume_every: float = 15.0,
         layout: Layout | None = None,
         watch: Watcher | None = None,
+        executor: concurrent.futures.Executor | None = None,
     ) -> "xarray.Dataset":
         """Trains all runs that the store does not have yet, and opens them as one labelled view.
 
@@ -171,17 +174,27 @@ class Sweep:
         - `layout`: of lanes on devices; by default chosen for this machine.
         - `watch`: shown the new records of each run that is trained, as they come; if it fails, training goes
             on without it.
+        - `executor`: whose workers train, e.g. `client.get_executor()` of dask or a `ProcessPoolExecutor`
+          that spawns. It needs a store that all of them reach by the same path, and parts that they can
+          import. Only JSON text goes to a worker and comes back.
 
         **Returns:** an `xarray.Dataset`; dims are the axes and `step`, variables the measures.
+
+        **Raises:** what a run raised, once all others are done; `RuntimeError` with its traceback if a
+        worker trained it.
         """
-        records = run_all(
-            self.runs,
-            store,
-            display=display or Terminal(),
-            resume_every=resume_every,
-            layout=layout,
-            watcher=watch,
-        )
+        display = display or Terminal()
+        if executor is None:
+            records = run_all(
+                self.runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watch
+            )
+        elif store is None or layout is not None or watch is not None:
+            wrong = "a store, got None" if store is None else "no layout and no watch: workers are elsewhere"
+            raise ValueError(f"`executor` needs {wrong}.")
+        else:
+            records = drive(
+                self.runs, store, executor, display=display, resume_every=resume_every, folder=self.folder
+            )
         data = to_dataset(
             records, self.coordinates, {name: _labels(values) for name, values in self.axes.items()}
         )

@@ -1,6 +1,7 @@
 """Where records, snapshots and recipes live: a folder of immutable files, keyed by run."""
 
 from ._axis import Axes as Axes
+from ._beacon import Beacon as Beacon
 from ._error import (
     StoreBusy as StoreBusy,
     StoreError as StoreError,

@@ -18,7 +18,8 @@ from ._version import RESULTS_VERSION
 
 
 class Session:
-    """Some runs, claimed: no other living process may train them until this ends. Made by `Store.claim`.
+    """Some runs, claimed: no other living process may train them until this ends. Made by `Store.claim` and
+    `Store.claim_free`.
 
     Used as a context manager, from one thread. However the block or the process ends, what was published
     stays, and runs that have a resume point and did not finish go on from it when they are claimed again.
@@ -27,20 +28,27 @@ class Session:
     disk, no permission) with nothing changed.
     """
 
-    def __init__(self, root: Path, runs: Sequence[str], about: dict[str, Any], stored: Stored):
+    def __init__(
+        self, root: Path, runs: Sequence[str], about: dict[str, Any], stored: Stored, free: bool = False
+    ):
         self._root = root
         self._running = root / "running"
         self._stored = stored
         self._about = about
-        self._runs = frozenset(runs)
         self._number = 0
         self._points: dict[str, dict[Point, set[str]]] = {"resume": {}, "segment": {}}
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
         with locked(self._running / "lock"):
-            _refuse_taken(self._running, self._runs)
+            if free:  # who has finished a run publishes it before the claim ends, so one of the two is seen
+                taken = held(self._running, runs)
+                taken |= stored(runs)
+                runs = [run for run in runs if run not in taken]
+            else:
+                _refuse_taken(self._running, frozenset(runs))
             sweep(root, stored)
             folder, handle = open_session(self._running, runs, about)
+        self._runs = frozenset(runs)
         self._folder: SessionFolder = folder
         self._lock: int | None = handle
         # Dead sessions that held runs of ours: they go when our own resume points or packs replace theirs.
@@ -54,6 +62,11 @@ class Session:
     def name(self) -> str:
         """The name of the session's folder."""
         return self._folder.name
+
+    @property
+    def runs(self) -> frozenset[str]:
+        """The runs that it holds."""
+        return self._runs
 
     def resume(self, runs: Iterable[str]) -> dict[str, LiveRun]:
         """State and records of those of `runs` that a dead session left a resume point of, the newest that
@@ -184,6 +197,16 @@ class Session:
             with locked(self._running / "lock"):
                 sweep(self._root, self._stored)
             self._inherited = [name for name in self._inherited if (self._running / name).exists()]
+
+
+def held(running: Path, runs: Iterable[str]) -> set[str]:
+    """Those of `runs` that living sessions hold."""
+    wanted = set(runs)
+    found: set[str] = set()
+    for other in sessions(running):
+        if not wanted <= found and other.alive:
+            found |= wanted & set(other.claims["runs"])
+    return found
 
 
 def _refuse_taken(running: Path, runs: frozenset[str]) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._beacon import Beacon, is_lit
 from ._disk import publish_json
 from ._error import explain, StoreError
 from ._pack import Pack, PACK_NAME, read_entries, RunEntry
 from ._records import RunRecords
-from ._session import Session
+from ._session import held, Session
 from ._status import listing_digest, read_status, StoreStatus
 from ._version import FORMAT
 
@@ -88,11 +89,29 @@ class Store:
         `StoreBusy` where a living process holds one of the runs, `StoreError` where the store cannot be
         written to.
         """
-        if self.readonly:
-            raise StoreError(f"Expected a store open for writing, got {self.path} with readonly=True.")
-        for name in ("packs", "running"):
-            _make(self.path / name)
+        self._make_folders()
         return Session(self.path, list(dict.fromkeys(runs)), about or {}, self.has)
+
+    def claim_free(self, runs: Sequence[str], about: dict[str, Any] | None = None) -> Session:
+        """As `claim`, for those of `runs` that are neither stored nor held by a living process.
+
+        `Session.runs` says which; they may be none.
+        """
+        self._make_folders()
+        return Session(self.path, list(dict.fromkeys(runs)), about or {}, self.has, free=True)
+
+    def held(self, runs: Iterable[str]) -> set[str]:
+        """Those of `runs` that living processes are training, or have claimed to train."""
+        return held(self.path / "running", runs)
+
+    def beacon(self) -> Beacon:
+        """A sign that a driver is at work, for the length of a `with` block; `lit` sees it."""
+        self._make_folders()
+        return Beacon(self.path / "running")
+
+    def lit(self, beacon: str) -> bool:
+        """Whether the beacon of this name is lit still."""
+        return is_lit(self.path / "running", beacon)
 
     def status(self) -> StoreStatus:
         """What is done, what is running and what was interrupted."""
@@ -105,6 +124,12 @@ class Store:
         processes live; so it is cheap, and the same in every process.
         """
         return listing_digest(self.path)
+
+    def _make_folders(self) -> None:
+        if self.readonly:
+            raise StoreError(f"Expected a store open for writing, got {self.path} with readonly=True.")
+        for name in ("packs", "running"):
+            _make(self.path / name)
 
     def _refresh(self) -> None:
         # Packs never change, so a header is read once. A store of very many packs could keep these entries

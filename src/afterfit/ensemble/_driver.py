@@ -1,0 +1,227 @@
+"""Drives a sweep whose runs are trained by the workers of an executor."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import time
+from collections.abc import Iterable, Sequence
+
+from ..store import Beacon, RunRecords, Store
+from ._executor import capacity, checked, lost, renewed
+from ._overview import LOOK_EVERY, Overview
+from ._pack import packs
+from ._progress import Display, Progress
+from ._run import Run
+from ._runner import check, Job, noun_of
+from ._shards import Lots, Shard
+from ._worker import Order, Summary, this_process, work
+
+
+MOST_LOSSES = 5
+"""So many workers may be lost in a row over one run that makes no progress."""
+
+PATIENCE = 60.0
+"""Seconds that an interrupted driver gives its workers to leave their resume points."""
+
+
+def drive(
+    runs: Sequence[Run],
+    store: str | os.PathLike,
+    executor: concurrent.futures.Executor,
+    *,
+    display: Display,
+    resume_every: float,
+    folder: pathlib.Path | None = None,
+) -> list[RunRecords]:
+    """Lets the workers of an executor train what the store does not have; returns the records of all runs.
+
+    Runs that other processes hold are waited for, and taken over if these die. Trunks of forks come first.
+
+    **Raises:** `RuntimeError` with the traceback of the first run that failed, once all others are done;
+    `ValueError` for an executor that cannot be used.
+    """
+    opened = Store(pathlib.Path(store).resolve())
+    executor = checked(executor)
+    _train(runs, opened, executor, display, resume_every, folder or pathlib.Path.cwd())
+    return opened.load([run.id for run in runs], snapshots=False)
+
+
+def _train(
+    runs: Sequence[Run],
+    store: Store,
+    executor: concurrent.futures.Executor,
+    display: Display,
+    resume_every: float,
+    folder: pathlib.Path,
+) -> None:
+    distinct = {run.id: run for run in runs}
+    stored = store.has(distinct)
+    missing = [run for run in distinct.values() if run.id not in stored]
+    if not missing:
+        return
+    check(missing)
+    job = Job(store.path, display, resume_every, None, len(missing), noun_of(runs))
+    if trunks := job.trunks(missing):
+        _train(trunks, store, executor, display, resume_every, folder)
+    _check_names(missing)
+    progress = Progress(runs=len(distinct), noun=noun_of(runs), stored=len(stored))
+    with contextlib.ExitStack() as stack:
+        beacon = stack.enter_context(store.beacon())
+        terms = Order(str(store.path), [], str(folder.resolve()), resume_every, beacon.name, this_process())
+        driver = _Driver(missing, store, executor, terms, Overview(store, progress, display))
+        try:
+            driver.run()
+        except BaseException:
+            driver.stop(beacon)
+            progress.phase = "stopped"
+            display(progress)
+            raise
+        finally:
+            driver.close()
+    progress.phase = "stopped" if driver.failed else "done"
+    display(progress)
+    for run, trace in driver.failed.items():
+        reason = trace.strip().splitlines()[-1]
+        raise RuntimeError(
+            f"{len(driver.failed)} of {len(missing)} runs failed, {run} for instance: {reason}\n\n{trace}"
+        )
+
+
+def _check_names(runs: Sequence[Run]) -> None:
+    """Raises `ValueError` for parts that no other process could find."""
+    if any('"__main__:' in json.dumps(run.recipe) for run in runs):
+        raise ValueError(
+            "Expected parts that a worker can import, got some that are defined in the script itself: move "
+            "them to a module beside it."
+        )
+
+
+class _Driver:
+    """Keeps the workers busy until all runs are stored or have failed."""
+
+    def __init__(
+        self,
+        missing: Sequence[Run],
+        store: Store,
+        executor: concurrent.futures.Executor,
+        terms: Order,
+        view: Overview,
+    ):
+        self.store, self.terms, self.view = store, terms, view
+        self.executor, self.own_executor = executor, False
+        self.lots = Lots(pack.runs for pack in packs(missing))
+        self.open = {run.id: run for run in missing}  # neither stored nor failed
+        self.flying: dict[concurrent.futures.Future[str], tuple[Shard, concurrent.futures.Executor]] = {}
+        self.held: list[Shard] = []  # by other processes
+        self.orders = 0
+        self.losses: dict[str, int] = {}
+        self.failed: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Hands out shards and takes in what becomes of them."""
+        while self.lots or self.flying or self.held:
+            self._send()
+            if self.flying:
+                done, _ = concurrent.futures.wait(self.flying, LOOK_EVERY, concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    self._take(future)
+            else:
+                time.sleep(LOOK_EVERY)
+            if self.view.due:
+                self._release()
+                self._settle(self.open.values())
+                self.view.show(self.open.values())
+
+    def stop(self, beacon: Beacon) -> None:
+        """Lets the workers stop at their next resume point, and waits for them."""
+        beacon.put_out()
+        concurrent.futures.wait(self.flying, PATIENCE)
+
+    def close(self) -> None:
+        """Ends an executor that took the place of the user's broken one."""
+        if self.own_executor:
+            self.executor.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self) -> None:
+        workers = capacity(self.executor)
+        self.view.workers = workers
+        while self.lots and len(self.flying) < max(workers + workers // 4, 1):
+            shard = self.lots.cut(workers)
+            self.orders += 1
+            recipes = [run.recipe for run in shard.runs]
+            order = dataclasses.replace(self.terms, recipes=recipes, number=self.orders)
+            text = json.dumps(dataclasses.asdict(order))
+            try:
+                future = self.executor.submit(work, text)
+            except concurrent.futures.BrokenExecutor:
+                self.lots.put_back(shard.lot, shard.runs)
+                self._renew(self.executor)
+                continue
+            self.flying[future] = shard, self.executor
+
+    def _take(self, future: concurrent.futures.Future[str]) -> None:
+        """Takes in the end of a shard."""
+        shard, executor = self.flying.pop(future)
+        try:
+            summary = Summary(**json.loads(future.result()))
+        except lost() as error:
+            self._renew(executor)
+            self._lose(shard, error)
+            return
+        if summary.refused:
+            raise ValueError(summary.refused)
+        self.lots.learn(shard.lot, summary.steps, summary.seconds, summary.overhead)
+        self._settle(shard.runs)
+        for run in self._still(shard):
+            if run.id in summary.failed:
+                self.failed[run.id] = summary.failed[run.id]
+                del self.open[run.id]
+        if rest := self._still(shard):
+            self.held.append(Shard(shard.lot, rest))
+
+    def _lose(self, shard: Shard, error: BaseException) -> None:
+        """Lets the runs of a lost worker wait again, unless they have cost too many workers."""
+        self._settle(shard.runs)
+        rest = self._still(shard)
+        finished = len(rest) < len(shard.runs)
+        for run in rest:
+            self.losses[run.id] = 0 if finished else self.losses.get(run.id, 0) + 1
+            if self.losses[run.id] > MOST_LOSSES:
+                raise RuntimeError(
+                    f"{MOST_LOSSES + 1} workers were lost over the same {len(rest)} runs, {run.id} for "
+                    f"instance, the last with: {type(error).__name__}: {error} Does a run need more memory "
+                    "than a worker has? The store keeps what was trained: start again to go on."
+                ) from error
+        self.lots.put_back(shard.lot, rest)
+
+    def _renew(self, broken: concurrent.futures.Executor) -> None:
+        """A pool of processes that has lost one is of no more use: another one takes its place."""
+        if broken is self.executor and (new := renewed(broken)) is not None:
+            self.close()
+            self.executor, self.own_executor = new, True
+
+    def _release(self) -> None:
+        """Lets runs wait again that another process held and did not finish."""
+        for shard in self.held:
+            self._settle(shard.runs)
+        names = [run.id for shard in self.held for run in self._still(shard)]
+        taken = self.store.held(names)
+        taken -= self.store.has(taken)
+        kept = []
+        for shard in self.held:
+            rest = self._still(shard)
+            self.lots.put_back(shard.lot, (run for run in rest if run.id not in taken))
+            if waiting := tuple(run for run in rest if run.id in taken):
+                kept.append(Shard(shard.lot, waiting))
+        self.held = kept
+
+    def _settle(self, runs: Iterable[Run]) -> None:
+        """Strikes out runs that are stored by now, whoever trained them."""
+        for name in self.store.has([run.id for run in runs]):
+            self.open.pop(name, None)
+
+    def _still(self, shard: Shard) -> tuple[Run, ...]:
+        return tuple(run for run in shard.runs if run.id in self.open)
