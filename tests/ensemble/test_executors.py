@@ -107,9 +107,11 @@ def test_dask_is_asked_for_where_it_is_missing(monkeypatch):
 
 
 def test_threads_bring_the_same_numbers(tmp_path, alone):
+    told = []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        data = PLAN.run(tmp_path / "s", executor=pool, display=silent)
+        data = PLAN.run(tmp_path / "s", executor=pool, display=lambda one: told.append((one.phase, one.done)))
         again = PLAN.run(tmp_path / "s", executor=pool, display=silent)
+    assert told[-1] == ("done", len(PLAN.runs))
     assert data.identical(alone) and again.identical(alone)
     assert set(copies(tmp_path / "s").values()) == {1}
     assert not list((tmp_path / "s" / "running").glob("beacon*"))

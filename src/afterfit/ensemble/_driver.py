@@ -81,6 +81,7 @@ def _train(
             raise
         finally:
             driver.close()
+    progress.done = len(missing)  # the last look may have come before the last of them
     progress.phase = "stopped" if driver.failed else "done"
     display(progress)
     for run, trace in driver.failed.items():
