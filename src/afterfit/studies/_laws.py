@@ -88,6 +88,21 @@ def times(data: "xarray.Dataset", which: str, accuracy: float, axis: str = DECAY
     )
 
 
+def norms_at(found: Times, data: "xarray.Dataset") -> Float[np.ndarray, "seed decay"]:
+    """Weight norms of runs at the records of these times, NaN where censored; decays above 0 of `data`."""
+    kept = data.isel({DECAY: data[DECAY].values > 0})
+    norm = kept["weight_norm"].transpose("seed", DECAY, "step").values.astype(float)
+    step = np.searchsorted(kept["step"].values, np.where(found.censored, 0, found.steps))
+    picked = np.take_along_axis(norm, step[..., None], axis=-1)[..., 0]
+    return np.where(found.censored, np.nan, picked)
+
+
+def variation(sample: Float[np.ndarray, "..."]) -> float:
+    """The coefficient of variation of what is known; NaN below two values."""
+    known = sample[np.isfinite(sample)]
+    return float(known.std() / known.mean()) if known.size > 1 else math.nan
+
+
 def draw_times(
     ax: "matplotlib.axes.Axes", found: Times, *, label: str, colour: str, fit: bool = True
 ) -> None:

@@ -16,7 +16,7 @@ from ...landscape import spheres, u_shape
 from ...statistics import bootstrap, censored_fit, judge, Judgement
 from .._draw import COLOURS, curves, panels, short_log_axis, with_band
 from .._judging import by_median, middle
-from .._laws import draw_times, Times
+from .._laws import draw_times, norms_at, Times, variation
 from .._maps import ALPHA, ALPHA_LABEL, by_seed, cells, falls_to_an_l, minima
 from .._study import Claim, Figure, Results, Scale
 from ._fates import DECAY, fates, late, never, prompt, times, told
@@ -125,25 +125,15 @@ def one_norm(problem: Problem, results: Results) -> Judgement:
 
     Open where few runs solve it, or where norms hardly move until then: any of these would look like one.
     """
-    data = results["decay"]
-    found = times(problem, data)
-    norm = (
-        data["weight_norm"].transpose("seed", DECAY, "step").values[:, data[DECAY].values > 0].astype(float)
-    )
-    step = np.searchsorted(data["step"].values, np.where(found.censored, 0, found.steps))
-    norms = np.take_along_axis(norm, step[..., None], axis=-1)[..., 0]
-    norms = np.where(found.censored, np.nan, norms)
+    norms = norms_at(times(problem, results["decay"]), results["decay"])
+    first = results["decay"]["weight_norm"].isel({DECAY: slice(1, None), "step": 0})
     known = np.isfinite(norms)
-    lost = middle(norm[..., 0] / norms)
+    lost = middle(first.transpose("seed", DECAY).values.astype(float) / norms)
     note = (
         f"{int(known.sum())} of {known.size} runs solve it, at a median of 1/{lost:.2f} of their first norm"
     )
     if known.mean() < MOST_SOLVE or lost < LEAST_LOST:
         return judge(float("nan"), seeds=len(norms), runs=int(known.sum()), note=note)
-
-    def variation(sample: np.ndarray) -> float:
-        present = sample[np.isfinite(sample)]
-        return float(present.std() / present.mean()) if present.size > 1 else float("nan")
 
     return judge(
         variation(norms),

@@ -20,7 +20,7 @@ from ...statistics import bootstrap, grokking_time, judge, Judgement, Verdict
 from ...training import Parametrisation, Sustained
 from .._draw import COLOURS, curves, panels
 from .._judging import agreed, middle
-from .._laws import DECAY, draw_times, Times, times
+from .._laws import DECAY, draw_times, norms_at, Times, times, variation
 from .._study import Claim, Figure, Results, Scale
 from ._recipe import teacher_student
 
@@ -127,11 +127,6 @@ def train_law(results: Results) -> Judgement:
 def same_norm(results: Results) -> Judgement:
     """Coefficient of variation of the norm at which runs generalise, over decays and seeds."""
     norms = crossing_norms(results)
-
-    def variation(sample: Float[np.ndarray, "seed decay"]) -> float:
-        known = sample[np.isfinite(sample)]
-        return float(known.std() / known.mean()) if known.size > 1 else float("nan")
-
     known = int(np.isfinite(norms).sum())
     return judge(variation(norms), bootstrap(variation, norms), most=0.2, seeds=len(norms), runs=known)
 
@@ -157,11 +152,7 @@ def drift_time(results: Results) -> Judgement:
 
 def crossing_norms(results: Results) -> Float[np.ndarray, "seed decay"]:
     """Weight norms at the record at which runs from alpha = 2 generalise; NaN where they do not."""
-    data, found = results["large"], times(results["large"], "generalised", LEVEL)
-    norm = data["weight_norm"].transpose("seed", DECAY, "step").values[:, 1:].astype(float)
-    step = np.searchsorted(data["step"].values, np.where(found.censored, 0, found.steps))
-    picked = np.take_along_axis(norm, step[..., None], axis=-1)[..., 0]
-    return np.where(found.censored, np.nan, picked)
+    return norms_at(times(results["large"], "generalised", LEVEL), results["large"])
 
 
 def _ratio(results: Results, name: str, decay: float) -> tuple[Float[np.ndarray, " seed"], int]:
