@@ -14,7 +14,7 @@ from afterfit.ensemble import read_recipe, silent
 
 
 def start(recipe, store):
-    """A training process that has left a resume point."""
+    """A training process that has left a resume point, and stands still: on a busy machine it might end."""
     script = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
     words = ["run", str(recipe), "--store", str(store), "--resume-every", "0.1"]
     before = set(store.glob("running/*/resume*"))
@@ -25,12 +25,14 @@ def start(recipe, store):
     while not set(store.glob("running/*/resume*")) - before:
         assert child.poll() is None and time.monotonic() < until, child.communicate()
         time.sleep(0.01)
+    os.kill(child.pid, signal.SIGSTOP)
     return child
 
 
 def stop(child, number):
     """Its outputs; it must end by itself, long before its training would."""
     os.kill(child.pid, number)
+    os.kill(child.pid, signal.SIGCONT)
     out, err = child.communicate(timeout=60)
     return child.returncode, out, err
 
