@@ -84,7 +84,7 @@ def test_answers_ask_for_nothing_outside(store):
     with live_page(store) as address:
         page = Asked(address, "/")
         assert "default-src 'none'" in page.headers["content-security-policy"]
-        for path in ("/", "/live.js", "/live.css", "/look.css"):
+        for path in ("/", "/live.js", "/live.css", "/look.css", "/paper.css"):
             assert b"//" not in Asked(address, path).body.replace(b" // ", b"").replace(b"\n//", b"\n")
 
 

@@ -1,7 +1,6 @@
 """One HTML file that says what a set of runs did, and needs nothing else to be read."""
 
 import html
-import importlib.resources
 import json
 import pathlib
 import re
@@ -11,12 +10,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..statistics import median_time
-from ._aside import written_aside
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
 from ._specs import curves_spec, reaches_over_edge, theme_config
+from ._template import packaged, write_filled
 from ._words import headline, phase_counts, ratio_text, shape, step_text
 
 
@@ -79,17 +78,7 @@ def write_page(
         "library": library(),
         "look": packaged("look.css"),
     }
-    # One pass, so that braces inside the data are left as they are.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], packaged("page.html"))
-    path = pathlib.Path(path)
-    with written_aside(path) as aside:
-        aside.write_text(page, "utf-8")
-    return path
-
-
-def packaged(name: str) -> str:
-    """The text of a file that lies beside this one."""
-    return importlib.resources.files("afterfit.report").joinpath(name).read_text("utf-8")
+    return write_filled("page.html", parts, pathlib.Path(path))
 
 
 def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str]:

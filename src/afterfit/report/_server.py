@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 
 from ._answers import Choice, curves, diagram, run, runs, status
 from ._library import library
-from ._page import packaged
 from ._scene import Scene
+from ._template import packaged
 from ._watch import Watch
 
 
@@ -31,7 +31,7 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 _EVERY = 1.0  # seconds between looks at the store
 _BEAT = 15.0  # seconds of silence after which an event stream shows that it is alive
 _GRACE = 1  # seconds that the answers in progress get at the end
-_FILES = {"/": "live.html", **{f"/{name}": name for name in ("look.css", "live.css", "live.js")}}
+_FILES = {"/": "live.html", **{f"/{name}": name for name in ("paper.css", "look.css", "live.css", "live.js")}}
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
     # Vega makes functions from its expressions, and puts the style of its tooltips into the page.

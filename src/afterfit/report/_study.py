@@ -2,7 +2,6 @@
 
 import base64
 import html
-import importlib.resources
 import json
 import os
 import pathlib
@@ -15,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..statistics import Verdict
-from ._aside import written_aside
+from ._template import write_filled
 
 
 if typing.TYPE_CHECKING:
@@ -76,12 +75,7 @@ def write_study_page(
             ]
         ),
     }
-    template = importlib.resources.files("afterfit.report").joinpath("study.html").read_text("utf-8")
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match.group(1)], template)
-    path = folder / "index.html" if path is None else pathlib.Path(path)
-    with written_aside(path) as aside:
-        aside.write_text(page, "utf-8")
-    return path
+    return write_filled("study.html", parts, folder / "index.html" if path is None else pathlib.Path(path))
 
 
 def _read(folder: pathlib.Path) -> tuple[dict[str, typing.Any], list[Row]]:
