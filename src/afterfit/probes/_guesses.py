@@ -35,7 +35,7 @@ EXAMPLES = 8
 FITTING = 16
 """Networks at most whose test accuracy is computed together. Few fit: a chunk seldom has more."""
 
-_ROUNDING = 1e-5
+ROUNDING = 1e-5
 """Of accuracies: a tenth of a test set may come out as a little less than 0.1."""
 
 
@@ -206,11 +206,11 @@ def _added(
     new = jnp.sum(counts, dtype=jnp.int32)
     fits = found.fits + new
     excess = jnp.sum(jnp.where(counts, accuracies - found.accuracy, 0))
-    places = jnp.clip(jnp.floor(BINS * (accuracies + _ROUNDING)).astype(jnp.int32), 0, BINS - 1)
+    places = jnp.clip(jnp.floor(BINS * (accuracies + ROUNDING)).astype(jnp.int32), 0, BINS - 1)
     inside = (places[:, None] == jnp.arange(BINS)[None]) & counts[:, None]
     return _Found(
         fits,
-        found.good + jnp.sum(counts & (accuracies >= good - _ROUNDING), dtype=jnp.int32),
+        found.good + jnp.sum(counts & (accuracies >= good - ROUNDING), dtype=jnp.int32),
         found.accuracy + excess / jnp.maximum(fits, 1),
         found.histogram + jnp.sum(inside, axis=0, dtype=jnp.int32),
     )

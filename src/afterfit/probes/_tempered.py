@@ -17,13 +17,7 @@ from jaxtyping import Array, Float, Key
 from ..models import named_key
 from ..training import Moment
 from ._annealing import climb, ladder, log_weights, Walk
-
-
-EXAMPLES = 8
-"""Training examples at a time: a task may have room for far more than it trains on."""
-
-_ROUNDING = 1e-5
-"""Of accuracies, as of random networks."""
+from ._guesses import EXAMPLES, ROUNDING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +101,7 @@ class TemperedVolume:
 
         def observe(point: Float[Array, " parameter"]) -> tuple[Array, Array]:
             train = moment.scores("train", unravel(point), EXAMPLES)
-            fits = train.correct >= 1 - _ROUNDING if self.epsilon is None else train.loss <= self.epsilon
+            fits = train.correct >= 1 - ROUNDING if self.epsilon is None else train.loss <= self.epsilon
             return fits, moment.scores("test", unravel(point)).correct
 
         walk = Walk(self.chains, self.burn_in, self.moves, self.leaps)
@@ -116,7 +110,7 @@ class TemperedVolume:
         weights = jnp.where(fits, log_weights(visited.losses, betas), -jnp.inf)
         log_fraction = jax.nn.logsumexp(weights)
         share = jnp.exp(weights - log_fraction)  # NaN where nothing fits
-        good = accuracy >= self.good - _ROUNDING
+        good = accuracy >= self.good - ROUNDING
         return {
             "log_fraction": log_fraction,
             "test_accuracy": jnp.sum(share * accuracy),

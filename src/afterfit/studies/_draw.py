@@ -67,6 +67,15 @@ def short_log_axis(axis: "matplotlib.axis.Axis") -> None:
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
+def axis_of_places(
+    ax: "matplotlib.axes.Axes", places: Sequence[float] | Shaped[np.ndarray, " place"]
+) -> None:
+    """A logarithmic horizontal axis with a label at each place, and nothing between."""
+    ax.set_xscale("log")
+    ax.set_xticks(places, [f"{place:g}" for place in places])
+    ax.minorticks_off()
+
+
 def with_band(
     ax: "matplotlib.axes.Axes",
     x: Shaped[np.ndarray, " place"],

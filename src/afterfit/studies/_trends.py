@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..statistics import grokking_time, Judgement, spearman
-from ._draw import COLOURS
+from ._draw import axis_of_places, COLOURS
 from ._judging import agreed, middle
 
 
@@ -119,10 +119,8 @@ def draw_delays(
         style = "--" if dashed else "-"
         name = " ".join(filter(None, (which, label)))
         ax.plot(places, np.median(shown, axis=0), style, color=colour, label=name, linewidth=1.3)
-    ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xticks(places, [f"{place:g}" for place in places])
-    ax.minorticks_off()
+    axis_of_places(ax, places)
     ax.set(xlabel=r"$\alpha$", ylabel="steps")
 
 

@@ -17,7 +17,7 @@ from ... import models
 from ...ensemble import Sweep, sweep
 from ...probes import RandomNetworks
 from ...statistics import exact_interval, Judgement, trend
-from .._draw import COLOURS, panels
+from .._draw import axis_of_places, COLOURS, panels
 from .._judging import agreed, middle
 from .._maps import ALPHA, ALPHA_LABEL
 from .._study import Claim, Figure, Results, Scale
@@ -170,9 +170,8 @@ def chart(results: Results) -> typing.Any:
                 ax.plot(places, row, ".", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
             ax.plot(places, [middle(column) for column in values.T], "-", color=colour, label=label)
     for ax, title in ((axes[0, 0], "share that fits"), (axes[0, 1], "good share of these")):
-        ax.set(xscale="log", xlabel="width", title=title)
-        ax.set_xticks(places, [str(place) for place in places])
-        ax.minorticks_off()
+        ax.set(xlabel="width", title=title)
+        axis_of_places(ax, places)
     axes[0, 0].set(yscale="log")
     axes[0, 1].legend(frameon=False, fontsize=7)
     padded = shares(results["padded"], "padding")

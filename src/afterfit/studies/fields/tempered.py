@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ...ensemble import Sweep, sweep
 from ...probes import RandomNetworks, TemperedVolume
 from ...statistics import exact_interval, judge, Judgement
-from .._draw import COLOURS, panels
+from .._draw import axis_of_places, COLOURS, panels
 from .._study import Claim, Figure, Results, Scale
 from ._volumes import mean_over_teachers, QUESTION, student, teachers, widths
 
@@ -141,9 +141,8 @@ def chart(results: Results) -> typing.Any:
             )
         axes[0, column].set(title=f"{examples} examples", ylabel="log share that fits (nats)")
     for ax in axes[0]:
-        ax.set(xscale="log", xlabel="width")
-        ax.set_xticks(places, [str(place) for place in places])
-        ax.minorticks_off()
+        ax.set_xlabel("width")
+        axis_of_places(ax, places)
     axes[0, 2].set(title=f"good share: {FEW} (full), {MANY} examples", ylim=(0, None))
     return figure
 
