@@ -122,7 +122,7 @@ def reproduce(options: argparse.Namespace) -> int:
     study, figures = find_figures(options.paper)
     output = options.output or pathlib.Path("results") / study.name / options.scale
     options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
-    with _watched(options):
+    with _watched(options, output):
         verdicts = run_figures(
             study,
             figures,
@@ -181,18 +181,18 @@ def status(options: argparse.Namespace) -> int:
 
 def view(options: argparse.Namespace) -> int:
     """Serves the live page of a store until it is interrupted."""
-    with _served(options), contextlib.suppress(KeyboardInterrupt):
+    with _served(options, options.outcomes), contextlib.suppress(KeyboardInterrupt):
         tell("Ctrl-C ends it.")
         threading.Event().wait()
     return DONE
 
 
 @contextlib.contextmanager
-def _served(options: argparse.Namespace) -> Generator[None]:
+def _served(options: argparse.Namespace, outcomes: pathlib.Path | None) -> Generator[None]:
     """The live page of the store, for the length of a `with` block."""
     from .report import live_page
 
-    with live_page(options.store, host=options.host, port=options.port) as address:
+    with live_page(options.store, host=options.host, port=options.port, outcomes=outcomes) as address:
         print(f"live page: {address}", flush=True)
         if options.browser and _has_screen():
             webbrowser.open(address)
@@ -204,14 +204,16 @@ def _has_screen() -> bool:
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+def _watched(
+    options: argparse.Namespace, outcomes: pathlib.Path | None = None
+) -> contextlib.AbstractContextManager[None]:
     """The live page beside a training, if it is asked for."""
     if not options.live:
         return contextlib.nullcontext()
     from .store import Store
 
     Store(options.store)  # the page needs one to look at before the first run is there
-    return _served(options)
+    return _served(options, outcomes)
 
 
 def report(options: argparse.Namespace) -> int:

@@ -2,9 +2,7 @@
 
 import argparse
 import contextlib
-import difflib
 import gc
-import math
 import os
 import pathlib
 import signal
@@ -12,9 +10,10 @@ import sys
 import threading
 import typing
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
 from . import _commands
+from ._arguments import count, one_of, port, positive, shard
 from ._commands import DONE, tell
 from ._style import STYLES, WIDTHS
 
@@ -139,13 +138,13 @@ def _parse(words: list[str]) -> argparse.Namespace:
     words = words or ["--help"]
     if not words[0].startswith("-"):
         with _as_usage_error(parser):
-            _one_of("command", *_COMMANDS)(words[0])
+            one_of("command", *_COMMANDS)(words[0])
     options, unknown = parser.parse_known_args(words)
     for word in unknown:
         with _as_usage_error(options.parser):
             if not word.startswith("-"):
                 raise argparse.ArgumentTypeError(f"one argument too many: {word!r}")
-            _one_of("option", *options.flags)(word.partition("=")[0])
+            one_of("option", *options.flags)(word.partition("=")[0])
     return options
 
 
@@ -155,53 +154,6 @@ def _as_usage_error(parser: argparse.ArgumentParser) -> Generator[None]:
         yield
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
-
-
-def _one_of(what: str, *names: str) -> Callable[[str], str]:
-    """A check that a word is one of some names; the message has the nearest."""
-
-    def check(word: str) -> str:
-        if word in names:
-            return word
-        close = difflib.get_close_matches(word, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
-        raise argparse.ArgumentTypeError(f"unknown {what} {word!r}: {hint}")
-
-    return check
-
-
-def _positive(unit: str) -> Callable[[str], float]:
-    """A check that a word is a positive number."""
-
-    def check(word: str) -> float:
-        with contextlib.suppress(ValueError):
-            if 0 < float(word) < math.inf:
-                return float(word)
-        raise argparse.ArgumentTypeError(f"needs a positive number of {unit}, got {word!r}")
-
-    return check
-
-
-def _count(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if int(text) > 0:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"needs a positive whole number, got {text!r}")
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    with contextlib.suppress(ValueError):
-        if 1 <= int(index) <= int(count):
-            return int(index), int(count)
-    raise argparse.ArgumentTypeError(f"needs I/N with I from 1 to N, such as 3/16, got {text!r}")
-
-
-def _port(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if 0 < int(text) < 65536:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"needs a number from 1 to 65535, got {text!r}")
 
 
 def _version() -> str:
@@ -223,20 +175,20 @@ _PICTURES = ("svg", "pdf", "png")
 _STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
 _RESUME = _argument(
     "--resume-every",
-    type=_positive("seconds"),
+    type=positive("seconds"),
     default=15.0,
     metavar="SECONDS",
     help="time between resume points (default: %(default)s)",
 )
 _SERVER = [
     _argument("--host", default="127.0.0.1", help="of the page (default: %(default)s, this machine only)"),
-    _argument("--port", type=_port, help="of the live page (default: the first free one from 8765 on)"),
+    _argument("--port", type=port, help="of the live page (default: the first free one from 8765 on)"),
     _argument("--no-browser", dest="browser", action="store_false", help="open no browser"),
 ]
 _LIVE = [_argument("--live", action="store_true", help="serve the live page meanwhile"), *_SERVER]
 _STYLE = _argument(
     "--style",
-    type=_one_of("style", *STYLES),
+    type=one_of("style", *STYLES),
     default="screen",
     metavar="|".join(STYLES),
     help="letters and width of charts (default: %(default)s)",
@@ -260,7 +212,7 @@ _COMMANDS: dict[str, tuple] = {
             _argument("--store", default="afterfit-demo", metavar="DIR", help=_INTO),
             _argument(
                 "--scale",
-                type=_one_of("scale", *_SCALES[:2]),
+                type=one_of("scale", *_SCALES[:2]),
                 default="laptop",
                 metavar="|".join(_SCALES[:2]),
                 help="smoke: seconds, to try it out (default: %(default)s)",
@@ -297,7 +249,7 @@ _COMMANDS: dict[str, tuple] = {
             _RECIPE,
             _argument(
                 "--shard",
-                type=_shard,
+                type=shard,
                 default=(1, 1),
                 metavar="I/N",
                 help="which of how many shards, from 1 (default: 1/1)",
@@ -313,22 +265,22 @@ _COMMANDS: dict[str, tuple] = {
         [
             _argument(
                 "system",
-                type=_one_of("system", *_SYSTEMS),
+                type=one_of("system", *_SYSTEMS),
                 metavar="|".join(_SYSTEMS),
                 help="what runs the jobs",
             ),
             _RECIPE,
             _SET,
             _argument("--store", default="runs", metavar="DIR", help=_INTO),
-            _argument("--jobs", type=_count, default=8, metavar="N", help="at once (default: %(default)s)"),
-            _argument("--cpus", type=_count, default=2, metavar="N", help="of a job (default: %(default)s)"),
-            _argument("--gpus", type=_count, metavar="N", help="of a job (default: none)"),
+            _argument("--jobs", type=count, default=8, metavar="N", help="at once (default: %(default)s)"),
+            _argument("--cpus", type=count, default=2, metavar="N", help="of a job (default: %(default)s)"),
+            _argument("--gpus", type=count, metavar="N", help="of a job (default: none)"),
             _argument(
-                "--memory", type=_count, default=8, metavar="GB", help="of a job (default: %(default)s)"
+                "--memory", type=count, default=8, metavar="GB", help="of a job (default: %(default)s)"
             ),
             _argument(
                 "--hours",
-                type=_positive("hours"),
+                type=positive("hours"),
                 default=8.0,
                 metavar="H",
                 help="of a job (default: %(default)s)",
@@ -360,7 +312,7 @@ _COMMANDS: dict[str, tuple] = {
             _argument("paper", metavar="PAPER[/FIGURE]", help="see afterfit list papers figures"),
             _argument(
                 "--scale",
-                type=_one_of("scale", *_SCALES),
+                type=one_of("scale", *_SCALES),
                 default="laptop",
                 metavar="|".join(_SCALES),
                 help="seconds, minutes on two cores, or the paper's own sizes (default: %(default)s)",
@@ -384,7 +336,7 @@ _COMMANDS: dict[str, tuple] = {
             _argument(
                 "what",
                 nargs="*",
-                type=_one_of("list", *_LISTS),
+                type=one_of("list", *_LISTS),
                 metavar="WHAT",
                 help=f"{', '.join(_LISTS[:-1])} or {_LISTS[-1]}; all without one",
             )
@@ -424,7 +376,7 @@ _COMMANDS: dict[str, tuple] = {
             ),
             _argument(
                 "--to",
-                type=_one_of("format", *_PICTURES),
+                type=one_of("format", *_PICTURES),
                 default="svg",
                 metavar="|".join(_PICTURES),
                 help="the format (default: %(default)s)",
@@ -432,7 +384,7 @@ _COMMANDS: dict[str, tuple] = {
             _STYLE,
             _argument(
                 "--width",
-                type=_one_of("width", *WIDTHS),
+                type=one_of("width", *WIDTHS),
                 default="double",
                 metavar="|".join(WIDTHS),
                 help="one column of a paper or two, half a slide or a whole one (default: %(default)s)",
@@ -447,9 +399,19 @@ _COMMANDS: dict[str, tuple] = {
     ),
     "view": (
         _commands.view,
-        "the live page of a store: curves and phase diagrams as they grow",
+        "the live page of a store: curves, phase diagrams, landscapes and verdicts as they grow",
         "afterfit view runs",
-        [_STORE, *_SERVER],
+        [
+            _STORE,
+            _argument(
+                "--outcomes",
+                type=pathlib.Path,
+                default="results",
+                metavar="DIR",
+                help="the outcomes of studies, whose verdicts are shown too (default: %(default)s)",
+            ),
+            *_SERVER,
+        ],
     ),
     "export": (
         _commands.export,
@@ -465,7 +427,7 @@ _COMMANDS: dict[str, tuple] = {
             ),
             _argument(
                 "--to",
-                type=_one_of("format", *_FORMATS),
+                type=one_of("format", *_FORMATS),
                 required=True,
                 metavar="|".join(_FORMATS),
                 help="the format: the first three hold records, the others a network",

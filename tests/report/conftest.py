@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -92,3 +93,14 @@ def _stored_runs():
 @pytest.fixture(name="live_runs")
 def _live_runs():
     return live_runs
+
+
+@pytest.fixture(name="tab", scope="module")
+def _tab(tmp_path_factory):
+    if shutil.which("chromium") is None:
+        pytest.skip("needs the browser Chromium on the path")
+    from browser import browser
+
+    with browser(tmp_path_factory.mktemp("profile")) as tab:
+        tab.size(1280)
+        yield tab

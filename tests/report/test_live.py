@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import urllib.parse
 import numpy as np
 import pytest
 import vl_convert
+from reader import CHART, choose, click_chart, is_clean, open_page, ROWS
 
 from afterfit.report import live_page
 from afterfit.report._diagram import _spec
@@ -266,102 +266,48 @@ def test_an_empty_store(tmp_path):
 # --- in a browser ---
 
 
-@pytest.fixture(name="tab", scope="module")
-def _tab(tmp_path_factory):
-    if shutil.which("chromium") is None:
-        pytest.skip("needs the browser Chromium on the path")
-    from browser import browser
-
-    with browser(tmp_path_factory.mktemp("profile")) as tab:
-        tab.size(1280)
-        yield tab
-
-
-SHOWN = "document.documentElement.dataset.version"
-CHART = "document.querySelector('#curves .chart')"
-ROWS = f"{CHART}.view.data('rows')"
-
-
-def _open(tab, address):
-    tab.requests.clear(), tab.complaints.clear()
-    tab.open("about:blank")
-    tab.open(address)
-    tab.wait(SHOWN)
-
-
-def _set(tab, name, value):
-    """Chooses as a reader does, and waits until it is drawn."""
-    tab.run(f"delete {SHOWN}, document.getElementById('{name}').focus()")
-    tab.run(
-        f"(select => {{ select.value = {json.dumps(value)}; select.dispatchEvent(new Event('change')) }})"
-        f"(document.getElementById('{name}'))"
-    )
-    tab.wait(SHOWN)
-
-
-def _click_chart(tab, chart, x, y):
-    """Clicks a chart at a point given in its own scales."""
-    tab.run(f"{chart}.scrollIntoView({{block: 'center'}})")
-    place = tab.run(
-        f"(chart => {{ const box = chart.querySelector('canvas').getBoundingClientRect(), view = chart.view, "
-        "half = name => (view.scale(name).bandwidth?.() ?? 0) / 2, [left, top] = view.origin(), "
-        "edge = view.padding(); return "
-        f"[box.left + edge.left + left + view.scale('x')({json.dumps(x)}) + half('x'), "
-        f"box.top + edge.top + top + view.scale('y')({json.dumps(y)}) + half('y')] }})({chart})"
-    )
-    tab.run(f"delete {SHOWN}")
-    tab.click(*place)
-    tab.wait(SHOWN)
-
-
-def _clean(tab, address):
-    assert tab.complaints == []
-    assert len(tab.requests) > 5
-    assert [one for one in tab.requests if not one.startswith((address, "about:", "data:"))] == []
-
-
 def test_a_reader_looks_around(tab, store):
     with live_page(store) as address:
-        _open(tab, address)
+        open_page(tab, address)
         assert tab.run("document.getElementById('counts').textContent") == "12 done"
         labels = "[...document.querySelectorAll('#legend .text')].map(one => one.textContent).join()"
         before = tab.run(
             f"{CHART}.view.scale('color').domain().join() + {CHART}.view.scale('color').range().join()"
         )
         assert tab.run(labels) == "0.1,1,3"
-        _set(tab, "colour", "fraction")
+        choose(tab, "colour", "fraction")
         assert tab.run(labels) == "0.4,0.6"
         after = tab.run(
             f"{CHART}.view.scale('color').domain().join() + {CHART}.view.scale('color').range().join()"
         )
         assert after.startswith("0.4,0.6") and after != before
-        _set(tab, "linear", "true")
+        choose(tab, "linear", "true")
         assert tab.run(f"{CHART}.view.scale('x').type") == "linear"
-        _set(tab, "x", "weight_decay"), _set(tab, "y", "fraction")
-        _click_chart(tab, "document.getElementById('diagram')", "3", "0.6")
+        choose(tab, "x", "weight_decay"), choose(tab, "y", "fraction")
+        click_chart(tab, "document.getElementById('diagram')", "3", "0.6")
         fields = {name: f"axis{place}" for place, name in enumerate(AXES)}
         drawn = tab.run(f"{ROWS}.filter(row => row.kind === 'run').map(row => [row.axis0, row.axis1].join())")
         assert set(drawn) == {"3,0.6"} and fields["fraction"] == "axis1"
-        _set(tab, "colour", "")
-        _open(tab, address + "#" + urllib.parse.quote(json.dumps({"colour": "", "where": {"seed": "0"}})))
+        choose(tab, "colour", "")
+        open_page(tab, address + "#" + urllib.parse.quote(json.dumps({"colour": "", "where": {"seed": "0"}})))
         assert (
             tab.run("document.querySelectorAll('#runs tr').length") == 6
         )  # an address keeps what was chosen
-        _clean(tab, address)
+        is_clean(tab, address)
 
 
 def test_a_click_on_a_curve_opens_its_run(tab, tmp_path, stored_runs):
     (only,) = stored_runs(tmp_path, {"seed": [3]})
     place = int(np.argmax(only.values["test_accuracy"] > 0.5))
     with live_page(tmp_path) as address:
-        _open(tab, address)
+        open_page(tab, address)
         assert tab.run("document.getElementById('one').hidden")
-        _click_chart(tab, CHART, int(only.steps[place]), float(only.values["test_accuracy"][place]))
+        click_chart(tab, CHART, int(only.steps[place]), float(only.values["test_accuracy"][place]))
         assert not tab.run("document.getElementById('one').hidden")
         assert '"seed": 3' in tab.run("document.getElementById('one-recipe').textContent")
         assert tab.run("document.querySelectorAll('#one-curves canvas').length") == 2
         assert tab.run("document.activeElement.id") == "one"  # where a keyboard goes on from
-        _clean(tab, address)
+        is_clean(tab, address)
 
 
 def test_curves_grow_and_a_new_server_repeats_nothing(tab, tmp_path, live_runs):
@@ -376,7 +322,7 @@ def test_curves_grow_and_a_new_server_repeats_nothing(tab, tmp_path, live_runs):
         reach(20)
         with live_page(tmp_path) as address:
             port = urllib.parse.urlsplit(address).port
-            _open(tab, address)
+            open_page(tab, address)
             assert tab.run(steps) == whole.steps[:20].tolist()
             tab.run(f"window.canvas = {CHART}.querySelector('canvas')")
             reach(40)
@@ -401,28 +347,28 @@ def test_curves_grow_and_a_new_server_repeats_nothing(tab, tmp_path, live_runs):
 def test_a_page_that_is_opened_before_the_first_run(tab, tmp_path, stored_runs):
     Store(tmp_path)
     with live_page(tmp_path) as address:
-        _open(tab, address)
+        open_page(tab, address)
         assert tab.run("document.getElementById('counts').textContent") == "no run yet"
         stored_runs(tmp_path, AXES)
         tab.wait("document.getElementById('counts').textContent === '12 done'")
         tab.wait("document.querySelectorAll('#diagram canvas').length === 1")
         assert tab.run("document.querySelectorAll('#curves canvas').length") == 2
-        _clean(tab, address)
+        is_clean(tab, address)
 
 
 def test_hostile_names_are_text(tab, tmp_path, stored_runs):
     stored_runs(tmp_path, {HOSTILE: [HOSTILE, "plain"], "seed": [0, 1]})
     with live_page(tmp_path) as address:
-        _open(tab, address)
+        open_page(tab, address)
         assert HOSTILE.strip() in tab.run("document.body.textContent")
         assert tab.run("document.scripts.length") == 2
-        _set(tab, "panel", HOSTILE)
-        _set(tab, "x", HOSTILE)
+        choose(tab, "panel", HOSTILE)
+        choose(tab, "x", HOSTILE)
         for width in (1280, 390):
             tab.size(width)
             tab.wait("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         tab.size(1280)
-        _clean(tab, address)
+        is_clean(tab, address)
 
 
 def test_a_diagram_without_any_number_says_nothing_of_a_scale():

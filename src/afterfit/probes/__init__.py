@@ -46,6 +46,7 @@ from ._norms import (
     layer_norms as layer_norms,
 )
 from ._o_information import OInformation as OInformation
+from ._projection import Projection as Projection, projection as projection
 from ._sharpness import keskar_sharpness as keskar_sharpness
 from ._tempered import TemperedVolume as TemperedVolume
 from ._twin import relative_change as relative_change, twin as twin

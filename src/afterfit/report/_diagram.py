@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from ..statistics import Phase
 from ._colours import PAIR
@@ -109,10 +110,15 @@ def _last_values(scene: Scene, name: str, groups: Sequence[np.ndarray]) -> list[
     """Medians over each group of the last finite values; of train and test, of the test part."""
     measure = scene.measure(name, (0,) * len(scene.measures.get(name, ())))
     table = measure.parts.get("test", next(iter(measure.parts.values())))
+    last = last_values(table)
+    known = [last[group][np.isfinite(last[group])] for group in groups]
+    return [float(np.median(values)) if values.size else np.nan for values in known]
+
+
+def last_values(table: Float[np.ndarray, "run step"]) -> Float[np.ndarray, " run"]:
+    """The last finite value of each run, NaN where there is none."""
     place = np.where(np.isfinite(table), np.arange(table.shape[1]), -1).max(axis=1)
-    last = np.where(place >= 0, table[np.arange(len(table)), place], np.nan)
-    medians = [last[group][place[group] >= 0] for group in groups]
-    return [float(np.median(known)) if known.size else np.nan for known in medians]
+    return np.where(place >= 0, table[np.arange(len(table)), place], np.nan)
 
 
 def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic: str) -> Spec:

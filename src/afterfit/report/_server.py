@@ -14,6 +14,8 @@ import typing
 from collections.abc import AsyncIterator, Callable, Generator
 
 from ._answers import Choice, curves, diagram, run, runs, status
+from ._inside import inside, operation_table
+from ._landscape import landscape
 from ._library import library
 from ._scene import Scene
 from ._template import packaged
@@ -31,7 +33,8 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 _EVERY = 1.0  # seconds between looks at the store
 _BEAT = 15.0  # seconds of silence after which an event stream shows that it is alive
 _GRACE = 1  # seconds that the answers in progress get at the end
-_FILES = {"/": "live.html", **{f"/{name}": name for name in ("paper.css", "look.css", "live.css", "live.js")}}
+_PARTS = ("paper.css", "look.css", "live.css", "live.js", "page.js", "charts.js", "network.js", "beside.js")
+_FILES = {"/": "live.html", **{f"/{name}": name for name in _PARTS}}
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {
     # Vega makes functions from its expressions, and puts the style of its tooltips into the page.
@@ -48,18 +51,23 @@ Answer = Callable[[Scene, "Request"], dict[str, typing.Any]]
 
 @contextlib.contextmanager
 def live_page(
-    store: str | os.PathLike[str], *, host: str = "127.0.0.1", port: int | None = None
+    store: str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    outcomes: str | os.PathLike[str] | None = None,
 ) -> Generator[str]:
     """Serves the live page of a store for the length of a `with` block, which gets its address.
 
     On this machine only, unless `host` says otherwise; then the address holds a token, without which nothing
-    is answered. Without a `port` the first free one from 8765 on is taken.
+    is answered. Without a `port` the first free one from 8765 on is taken. `outcomes` is a folder with the
+    outcomes of studies, whose verdicts are shown beside the runs.
 
     **Raises:** `StoreError` where there is no store; `ValueError` if the port is taken, or not to be had.
     """
     import uvicorn
 
-    watch = Watch(store)
+    watch = Watch(store, outcomes)
     token = "" if host in _LOCAL else secrets.token_urlsafe(24)
     listening = _listen(host, port)
     number = listening.getsockname()[1]
@@ -161,6 +169,10 @@ def app(watch: Watch, *, port: int, token: str, end: threading.Event) -> "Starle
         "diagram": _diagram,
         "runs": lambda scene, request: runs(scene, _choice(request)),
         "run": lambda scene, request: run(scene, request.query_params.get("id", "")),
+        "inside": lambda scene, request: _inside(watch, request),
+        "table": lambda scene, request: _table(watch, request),
+        "landscape": _landscape,
+        "verdicts": lambda scene, request: watch.outcomes.read() if watch.outcomes else {"outcomes": []},
     }
     return Starlette(
         routes=[
@@ -253,6 +265,29 @@ def _diagram(scene: Scene, request: "Request") -> dict[str, typing.Any]:
     asked = request.query_params
     statistic = asked.get("statistic", "generalised")
     return diagram(scene, asked.get("x", ""), asked.get("y", ""), statistic, _choice(request))
+
+
+def _landscape(scene: Scene, request: "Request") -> dict[str, typing.Any]:
+    asked = request.query_params
+    measure = asked.get("measure", "loss")
+    return landscape(scene, measure, asked.get("up", ""), _choice(request).where)
+
+
+def _inside(watch: Watch, request: "Request") -> dict[str, typing.Any]:
+    asked = request.query_params
+    records = watch.records(asked.get("id", ""))
+    return inside(records, _step(request), asked.get("name", ""), asked.get("method", "circle"))
+
+
+def _table(watch: Watch, request: "Request") -> dict[str, typing.Any]:
+    asked = request.query_params
+    return operation_table(watch.records(asked.get("id", "")), _step(request), asked.get("shown", "answers"))
+
+
+def _step(request: "Request") -> int | None:
+    """Of a snapshot; None for the last one."""
+    step = request.query_params.get("step", "")
+    return int(step) if step else None
 
 
 def _tagged(request: "Request", body: bytes, kind: str) -> "Response":

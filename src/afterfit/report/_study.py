@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import os
 import pathlib
 import re
@@ -14,15 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..statistics import Verdict
+from ._outcomes import interval_text, number_text, read_outcome, Row
 from ._template import write_filled
 
 
 if typing.TYPE_CHECKING:
     from ..studies import Figure, Study
-
-Row = dict[str, typing.Any]
-
-PROVENANCE, VERDICTS = "provenance.json", "verdicts.json"
 
 _MEANINGS = {
     Verdict.HOLDS: "The whole interval of the statistic meets the criterion.",
@@ -56,7 +52,7 @@ def write_study_page(
     **Raises:** `ValueError` for a folder without verdicts and provenance, or with damaged ones.
     """
     folder = pathlib.Path(folder)
-    told, rows = _read(folder)
+    told, rows = read_outcome(folder)
     study = study or _named(told)
     names = _names(told, rows, study)
     known = {} if study is None else {figure.name: figure for figure in study.figures}
@@ -78,34 +74,10 @@ def write_study_page(
     return write_filled("study.html", parts, folder / "index.html" if path is None else pathlib.Path(path))
 
 
-def _read(folder: pathlib.Path) -> tuple[dict[str, typing.Any], list[Row]]:
-    """Provenance and verdicts."""
-    found = []
-    for name in (PROVENANCE, VERDICTS):
-        try:
-            found.append(json.loads((folder / name).read_text("utf-8")))
-        except OSError as error:
-            raise ValueError(
-                f"{folder} has no readable {name}: name the output folder of `afterfit reproduce`."
-            ) from error
-        except ValueError as error:
-            raise ValueError(f"{folder / name} is damaged ({error}).") from error
-    told, rows = found
-    if not isinstance(told, dict) or not _is_table(told.get("figures")):
-        raise ValueError(f"{folder / PROVENANCE} is damaged (it names no figures).")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and "figure" in row for row in rows):
-        raise ValueError(f"{folder / VERDICTS} is damaged (it is no list of verdicts).")
-    return told, rows
-
-
 def _named(told: dict[str, typing.Any]) -> "Study | None":
     from ..studies import studies  # not at the top: the studies bring JAX, and most of this room does without
 
     return studies().get(str(told.get("study")))
-
-
-def _is_table(value: typing.Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(entry, dict) for entry in value.values())
 
 
 def _names(told: dict[str, typing.Any], rows: Sequence[Row], study: "Study | None") -> list[str]:
@@ -280,15 +252,16 @@ def _claims(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> Iterator[str]:
     verdict = str(row.get("verdict", ""))
     kind = verdict if verdict in set(Verdict) else "undecided"
-    interval = _interval(row.get("interval"))
+    interval = html.escape(interval_text(row.get("interval")))
     contents = {
         "verdict": f'<span class="verdict {kind}">{html.escape(verdict)}</span>',
         "claim": html.escape(str(row.get("claim", "")))
         + f"<small>{html.escape(str(row.get('source', '')))}</small>",
         "paper": html.escape(str(row.get("paper", ""))),
-        "here": html.escape(_number(row.get("value"))) + (f"<small>{interval}</small>" if interval else ""),
-        "seeds": html.escape(_number(row.get("seeds"))),
-        "runs": html.escape(_number(row.get("runs"))),
+        "here": html.escape(number_text(row.get("value")))
+        + (f"<small>{interval}</small>" if interval else ""),
+        "seeds": html.escape(number_text(row.get("seeds"))),
+        "runs": html.escape(number_text(row.get("runs"))),
         "note": html.escape(str(row.get("note") or "")),
     }
     for column, content in contents.items():
@@ -298,18 +271,6 @@ def _cells(row: Row) -> Iterator[str]:
 
 def _alignment(column: str) -> str:
     return "number" if column in ("here", "seeds", "runs") else ""
-
-
-def _number(value: typing.Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-    return "–" if value is None else str(value)
-
-
-def _interval(interval: typing.Any) -> str:
-    if not isinstance(interval, list):
-        return ""
-    return html.escape("[{}]".format(", ".join("open" if end is None else _number(end) for end in interval)))
 
 
 def _provenance(told: dict[str, typing.Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from ..store import LiveRun, RunEntry, RunRecords, Store
+from ._outcomes import Outcomes
 from ._scene import make_scene, Scene
 
 
@@ -18,11 +19,14 @@ class Watch:
 
     Any number of threads may ask. Finished runs are read once: they never change.
 
+    **Arguments:** `path`: of the store; `outcomes`: a folder with the outcomes of studies, `None` for none.
+
     Raises `StoreError` where there is no store.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], outcomes: str | os.PathLike[str] | None = None):
         self._store = Store(path, create=False, readonly=True)
+        self.outcomes = None if outcomes is None else Outcomes(outcomes)
         self._lock = threading.Lock()
         self._ended: dict[RunEntry, RunRecords] = {}
         self._scene: Scene | None = None
@@ -38,7 +42,7 @@ class Watch:
         with self._lock:
             if self._scene is not None and time.monotonic() < self._fresh_until:
                 return self._scene.version
-        return self._store.version()
+        return self._version()
 
     def look(self) -> Scene:
         """The scene of now, or that of a moment ago where reading is dear."""
@@ -46,11 +50,30 @@ class Watch:
             began = time.monotonic()
             if self._scene is not None and began < self._fresh_until:
                 return self._scene
-            version = self._store.version()
+            version = self._version()
             if self._scene is None or self._scene.version != version:
                 self._scene = self._read(version)
                 self._fresh_until = time.monotonic() + _SHARE * (time.monotonic() - began)
             return self._scene
+
+    def records(self, run: str) -> RunRecords:
+        """All that is known of a run so far, its snapshots too, which scenes do without.
+
+        **Raises:** `ValueError` if it has no record here.
+        """
+        status = self._store.status()
+        live = {name: one for session in status.sessions for name, one in session.live.items()}
+        found = (live | status.interrupted).get(run)
+        if found is not None:
+            return _so_far(found)
+        entries = [entry for entry in self._store.runs() if entry.run == run]
+        if not entries:
+            raise ValueError(f"no run {run!r} has a record here")
+        return self._store.load(entries)[0]
+
+    def _version(self) -> str:
+        version = self._store.version()
+        return version if self.outcomes is None else f"{version}-{self.outcomes.version()}"
 
     def _read(self, version: str) -> Scene:
         # The running folder first: a run that ends meanwhile is then seen twice, not missed.
@@ -74,4 +97,6 @@ class Watch:
 def _so_far(live: LiveRun) -> RunRecords:
     """The records of a run on its way, in the form of one that was stopped now."""
     last = int(np.asarray(live.steps)[-1]) if len(live.steps) else 0
-    return RunRecords(live.run, live.recipe, live.steps, live.values, "stopped", last)
+    return RunRecords(
+        live.run, live.recipe, live.steps, live.values, "stopped", last, snapshots=live.snapshots
+    )

@@ -18,6 +18,7 @@ import typing
 import numpy as np
 
 from ...ensemble import Sweep, sweep
+from ...probes import projection
 from ...statistics import bootstrap, combined, judge, Judgement, Verdict
 from ...tasks import PermutationOperation
 from ...training import Experiment
@@ -188,15 +189,6 @@ def _clearest(found: list[Network], scale: Scale) -> Network | None:
     return max(with_rows, key=lambda network: (network.solved, network.share(TOP[scale])), default=None)
 
 
-def project(rows: np.ndarray) -> np.ndarray:
-    """Rows in two dimensions by t-SNE; settings are our choice, the paper gives none."""
-    import sklearn.manifold
-
-    perplexity = min(30, (len(rows) - 1) / 3)
-    tsne = sklearn.manifold.TSNE(perplexity=perplexity, init="pca", random_state=0)
-    return tsne.fit_transform(rows.astype(np.float64))
-
-
 def _draw_cosets(
     ax: typing.Any, below: typing.Any, found: list[tuple[Network, Clustering]], task: PermutationOperation
 ) -> None:
@@ -205,7 +197,7 @@ def _draw_cosets(
         ax.set_title(f"{task.title}: no network")
         return
     network, one = max(found, key=lambda pair: (pair[0].solved, -pair[1].p_value, pair[1].score))
-    labels, places = partitions(task.degree)[one.best], project(network.rows)
+    labels, places = partitions(task.degree)[one.best], projection(network.rows, "t-SNE").points
     ax.scatter(*places.T, c=labels, cmap="tab20" if labels.max() > 9 else "tab10", s=28)
     ax.set_title(f"{task.title}\n{network.label}\n{one.best}", fontsize=8)
     below.hist(one.chance, bins=30, color="0.75", label="random relabellings")
@@ -224,16 +216,6 @@ def number_line(frequency: int, residues: int) -> tuple[int, np.ndarray]:
     return min(step, residues - step), np.arange(residues) * step % residues
 
 
-def circle(network: Network) -> np.ndarray:
-    """Rows in the plane of their strongest frequency, "answer 2".
-
-    The plane is chosen for the rows, so random ones form a rough circle too: a picture, no test.
-    """
-    rows = network.rows.astype(np.float64) - network.rows.mean(axis=0)
-    wave = np.fft.fft(rows, axis=0)[network.frequency]
-    return rows @ np.linalg.qr(np.stack([wave.real, wave.imag], axis=1))[0]
-
-
 def _draw_number_line(axes: typing.Any, network: Network | None, title: str) -> None:
     for ax, what in zip(axes, ("t-SNE of output rows", "output rows in the plane of that frequency")):
         ax.set(xticks=[], yticks=[], xlabel=what)
@@ -244,7 +226,8 @@ def _draw_number_line(axes: typing.Any, network: Network | None, title: str) -> 
     lines = f"lines: steps of {step} (frequency {network.frequency})"
     axes[0].set_title(f"{title}\n{network.label}\n{lines}", fontsize=8)
     closed = np.append(order, order[0])
-    for ax, places in zip(axes, (project(network.rows), circle(network))):
+    for ax, method in zip(axes, ("t-SNE", "circle")):
+        places = projection(network.rows, method).points
         ax.plot(*places[closed].T, color="0.75", linewidth=0.8)
         ax.scatter(*places[order].T, c=np.arange(len(order)), cmap="twilight_shifted", s=18)
         for residue, place in enumerate(places):
