@@ -1,6 +1,8 @@
 """The page: what it says, that it is self-contained, that its charts are valid and drawn by a browser."""
 
+import csv
 import html.parser
+import io
 import json
 import re
 import shutil
@@ -13,6 +15,7 @@ import vl_convert
 import xarray
 
 from afterfit.report import write_page
+from afterfit.statistics import grokking_time, median_time
 
 
 HOSTILE = (
@@ -234,6 +237,7 @@ def test_the_page_stays_small_and_says_what_it_leaves_out(grokking_runs, page):
     assert len(text.encode()) < 5e6
     most = int(re.findall(r"each line shows at most (\d+), evenly spread as drawn", text)[0])
     charts = _island(text)["charts"]
+    assert len(charts.pop("diagram")["spec"]["data"]["values"].splitlines()) == 1 + 10 * 10
     assert len(charts) == 6 * 6
     for chart in charts.values():
         rows = chart["spec"]["data"]["values"].splitlines()
@@ -265,6 +269,23 @@ def test_medians_are_medians(grokking_runs, page):
     expected = data["test_accuracy"].median("seed")
     assert set(drawn) == set(data["step"].values.tolist())
     np.testing.assert_allclose(list(drawn.values()), expected.sel(step=list(drawn)), rtol=1e-3)
+
+
+def test_a_phase_diagram_where_two_axes_vary(grokking_runs, page):
+    data = grokking_runs({"weight_decay": [0.01, 0.3, 3.0], "fraction": [0.4, 0.6], "seed": [0, 1, 2]})
+    chart = _island(page(data))["charts"]["diagram"]
+    rows = list(csv.DictReader(io.StringIO(chart["spec"]["data"]["values"])))
+    assert len(rows) == 6 and chart["header"].split(",")[0] == "weight_decay"
+    times = median_time(grokking_time(data), over="seed")["median"]
+    for row in rows:
+        expected = times.sel(weight_decay=float(row["x"]), fraction=float(row["y"])).item()
+        assert row["value"] == ("" if np.isinf(expected) else str(expected))
+    assert {row["text"] for row in rows} > {"not yet"}  # some are, and some are not
+    # A cell without a number is there too: Vega leaves such out where a colour stands for the number.
+    svg = vl_convert.vegalite_to_svg({**chart["spec"], "width": 300})
+    numbers = sum(row["value"] != "" for row in rows)
+    assert len(re.findall(r'aria-roledescription="rect mark"', svg)) == 6 + numbers
+    assert "diagram" not in _island(page(data.isel(fraction=[0])))["charts"]
 
 
 def test_the_same_data_gives_the_same_page(grokking_runs, page):

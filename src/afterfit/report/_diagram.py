@@ -5,16 +5,21 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from ..statistics import Phase
 from ._colours import PAIR
-from ._runs import Axis
+from ._runs import Axis, Runs
 from ._scene import OPEN, pooled_times, Scene
 from ._specs import Spec, theme_config
 from ._words import ratio_text, step_text
 
 
+if typing.TYPE_CHECKING:
+    import xarray
+
+Row = dict[str, typing.Any]
+COLUMNS = ("x", "y", "value", "text", "runs")
 STATISTICS = {
     "generalised": "steps to generalise",
     "memorised": "steps to memorise",
@@ -55,14 +60,47 @@ def diagram_spec(
     **Raises:** `ValueError` for an unknown statistic.
     """
     wanted = scene.chosen(where)
-    places, groups = [], []
+    groups = _groups(x, y, wanted)
+    rows = _rows(x, y, groups, _cells(scene, statistic, list(groups.values())))
+    return {
+        "title": STATISTICS.get(statistic, statistic),
+        "fields": {"x": x.name, "y": "" if y is None else y.name},
+        "spec": _spec(rows, x, y, statistic),
+        "columns": {name: [row[name] for row in rows] for name in COLUMNS},
+        "themes": {theme: theme_config(theme, list(PAIR[theme])) for theme in PAIR},
+    }
+
+
+def times_diagram(runs: Runs) -> tuple[Spec, list[Row]] | None:
+    """Steps to generalise over the two axes that move them most, and its rows; None where fewer vary."""
+    x, y = runs.colour, runs.panel
+    if x is None or y is None:
+        return None
+    import xarray
+
+    dims = [axis.name for axis in runs.axes]
+    flat = xarray.Dataset(
+        {str(name): ("run", column.transpose(*dims).values.ravel()) for name, column in runs.times.items()}
+    )
+    groups = _groups(x, y, runs.present)
+    rows = _rows(x, y, groups, _timed(flat, "generalised", list(groups.values())))
+    return _spec(rows, x, y, "generalised"), rows
+
+
+def _groups(x: Axis, y: Axis | None, wanted: Bool[np.ndarray, " run"]) -> dict[tuple[int, int], np.ndarray]:
+    """The runs at each pair of places that has some."""
+    found = {}
     for across, up in np.ndindex(len(x.labels), 1 if y is None else len(y.labels)):
         there = wanted & (x.index == across) & (True if y is None else y.index == up)
         if there.any():
-            places.append((across, up))
-            groups.append(np.flatnonzero(there))
-    cells = _cells(scene, statistic, groups)
-    rows = [
+            found[across, up] = np.flatnonzero(there)
+    return found
+
+
+def _rows(
+    x: Axis, y: Axis | None, groups: Mapping[tuple[int, int], np.ndarray], cells: Sequence[Cell]
+) -> list[Row]:
+    return [
         {
             "x": x.labels[across],
             "y": "" if y is None else y.labels[up],
@@ -70,15 +108,8 @@ def diagram_spec(
             "text": cell.text,
             "runs": group.size,
         }
-        for (across, up), cell, group in zip(places, cells, groups, strict=True)
+        for ((across, up), group), cell in zip(groups.items(), cells, strict=True)
     ]
-    return {
-        "title": STATISTICS.get(statistic, statistic),
-        "fields": {"x": x.name, "y": "" if y is None else y.name},
-        "spec": _spec(rows, x, y, statistic),
-        "columns": {name: [row[name] for row in rows] for name in ("x", "y", "value", "text", "runs")},
-        "themes": {theme: theme_config(theme, list(PAIR[theme])) for theme in PAIR},
-    }
 
 
 def _cells(scene: Scene, statistic: str, groups: Sequence[np.ndarray]) -> list[Cell]:
@@ -89,8 +120,12 @@ def _cells(scene: Scene, statistic: str, groups: Sequence[np.ndarray]) -> list[C
         return [Cell(None, str(count.most_common(1)[0][0])) for count in counts]
     if statistic not in STATISTICS:
         raise ValueError(f"no statistic {statistic!r}; there are: {', '.join(STATISTICS)}, or last MEASURE")
+    return _timed(scene.times, statistic, groups)
+
+
+def _timed(times: "xarray.Dataset", statistic: str, groups: Sequence[np.ndarray]) -> list[Cell]:
     text = ratio_text if statistic == "ratio" else step_text
-    medians, bounds = pooled_times(scene.times, statistic, groups) if groups else ([], [])
+    medians, bounds = pooled_times(times, statistic, groups) if groups else ([], [])
     return [_time(float(median), bool(bound), text) for median, bound in zip(medians, bounds, strict=True)]
 
 
@@ -124,21 +159,25 @@ def last_values(table: Float[np.ndarray, "run step"]) -> Float[np.ndarray, " run
 def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic: str) -> Spec:
     values = [row["value"] for row in rows if row["value"] is not None]
     positive = bool(values) and min(values) > 0 and max(values) > 5 * min(values)
+    mark: Spec = {"type": "rect", "cursor": "pointer", "cornerRadius": 2}
+    # Vega draws no cell without a number, and of no number at all a legend of "NaN".
+    layers: list[Spec] = [{"mark": mark, "encoding": {"color": {"value": _NOTHING}}}]
     if statistic == "phase":
         scale: Spec = {"domain": [str(phase) for phase in _PHASES], "range": list(_PHASES.values())}
         colour: Spec = {"field": "text", "type": "nominal", "scale": scale, "legend": _LEGEND}
-    elif not values:  # of no number Vega makes a legend of "NaN", and draws no cell
-        colour = {"value": _NOTHING}
-    else:
+        layers = [{"mark": mark, "encoding": {"color": colour}}]
+    elif values:
         kind: Spec = {"type": "log"} if positive else {"type": "linear", "zero": False}
         scale = {**kind, "scheme": "viridis", "reverse": True}
-        known = {
-            "field": "value",
-            "type": "quantitative",
-            "scale": scale,
-            "legend": {**_LEGEND, "format": "~s"},
-        }
-        colour = {"condition": {"test": "isValid(datum.value)", **known}, "value": _NOTHING}
+        legend = {**_LEGEND, "format": "~s"}
+        colour = {"field": "value", "type": "quantitative", "scale": scale, "legend": legend}
+        layers.append(
+            {
+                "transform": [{"filter": "isValid(datum.value)"}],
+                "mark": mark,
+                "encoding": {"color": colour},
+            }
+        )
     titles = {"x": x.title, "y": "" if y is None else y.title}
     pointed = [{"field": name, "type": "nominal", "title": title} for name, title in titles.items() if title]
     pointed += [
@@ -159,12 +198,8 @@ def _spec(rows: list[dict[str, typing.Any]], x: Axis, y: Axis | None, statistic:
                 "sort": list(x.labels),
                 "axis": {**axis, "title": titles["x"], "labelAngle": 0},
             },
+            "tooltip": pointed,
             "y": {**up, "axis": {**axis, "title": titles["y"]} if y is not None else None},
         },
-        "layer": [
-            {
-                "mark": {"type": "rect", "cursor": "pointer", "cornerRadius": 2},
-                "encoding": {"color": colour, "tooltip": pointed},
-            },
-        ],
+        "layer": layers,
     }

@@ -1,6 +1,8 @@
 """One HTML file that says what a set of runs did, and needs nothing else to be read."""
 
+import csv
 import html
+import io
 import json
 import pathlib
 import re
@@ -12,6 +14,7 @@ import numpy as np
 from ..statistics import median_time
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style
+from ._diagram import COLUMNS, times_diagram
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
 from ._specs import curves_spec, reaches_over_edge, theme_config
@@ -95,6 +98,7 @@ def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str
     )
     # Without panels the measures stand beside one another, otherwise each takes the full width.
     yield _measures(runs, style, first, charts)
+    yield _phase_diagram(runs, charts)
     yield _times_table(runs)
     if further:
         yield _measures(runs, style, further, charts)
@@ -103,6 +107,36 @@ def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str
 def _measures(runs: Runs, style: Style, measures: list[Measure], charts: dict[str, dict]) -> str:
     sections = "".join(_measure(runs, style, measure, charts) for measure in measures)
     return f'<div class="measures">{sections}</div>' if runs.panel is None else sections
+
+
+def _phase_diagram(runs: Runs, charts: dict[str, dict]) -> str:
+    """A map of the times to generalise, where two axes vary."""
+    found = times_diagram(runs)
+    if found is None:
+        return ""
+    spec, rows = found
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    numbers = {name: "number" if name in ("value", "runs") else "string" for name in COLUMNS}
+    spec |= {
+        "params": [{"name": "focus", "value": ""}],
+        "data": {"values": written.getvalue(), "format": {"type": "csv", "parse": numbers}},
+        "description": "steps to generalise over two axes",
+    }
+    # Whoever saves the points wants the names of the axes over them.
+    header = io.StringIO()
+    assert runs.colour is not None and runs.panel is not None
+    names = (runs.colour.name, runs.panel.name, "generalised", "text", "runs")
+    csv.writer(header, lineterminator="\n").writerow(names)
+    charts["diagram"] = {"spec": spec, "header": header.getvalue()}
+    return (
+        '<section><h2>Phase diagram</h2><figure><div class="chart" id="diagram"></div><figcaption>'
+        '<a data-chart="diagram" download="phase-diagram.csv" aria-label="CSV: phase diagram">CSV</a>'
+        '</figcaption></figure><p class="note">Median steps to generalise; grey: at least half of the runs '
+        "had not got there when they ended.</p></section>"
+    )
 
 
 def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]) -> str:
