@@ -25,6 +25,7 @@ BENCHMARKS = {
     "precision": "grokking times under coarser matrix products (minutes)",
     "many": "a sweep of 100,000 tiny runs (minutes)",
     "packs": "144 runs as one program, beside single runs (minutes)",
+    "page": "the live page with 1,000 runs in a browser (needs Chromium)",
     "startup": "processor time of `afterfit --help`",
 }
 LONG = ("precision", "many", "packs")

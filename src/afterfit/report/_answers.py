@@ -1,8 +1,6 @@
 """What the live page asks for: a scene and a reader's choices in, plain data out."""
 
-import csv
 import dataclasses
-import io
 import json
 import math
 import typing
@@ -17,7 +15,7 @@ from ._diagram import diagram_spec, STATISTICS
 from ._labels import label, words
 from ._runs import Axis, COLOURS, Measure, PANELS, Runs
 from ._scene import OPEN, RUN, Scene
-from ._specs import curves_spec, theme_config
+from ._specs import curves_spec, is_number, theme_config
 from ._words import ratio_text, step_text
 
 
@@ -126,7 +124,6 @@ def _panel(runs: Runs, style: Style, place: int | None) -> Plain:
         heading = f"{runs.panel.title} {runs.panel.labels[place]}"
     table = panel_table(runs, measure, style, place)
     spec = curves_spec(runs, measure, style, table, _HEIGHT)
-    del spec["data"]  # it goes beside, so that a reader can tell a new shape from new rows
     spec["description"] = f"{measure.title} against steps, {heading}".rstrip(", ")
     fields = {f"axis{at}": axis.name for at, axis in enumerate(runs.axes)}
     if style.pooled and style.single:
@@ -136,12 +133,9 @@ def _panel(runs: Runs, style: Style, place: int | None) -> Plain:
 
 def _columns(table: Table) -> dict[str, list[str] | list[float | None]]:
     """The rows of a table, by column; what is not a label is a number, or missing."""
-    names, *rows = csv.reader(io.StringIO(table.text))
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
     return {
-        name: list(texts)
-        if name == "kind" or name.startswith("axis")
-        else [float(text) if text else None for text in texts]
+        name: [float(text) if text else None for text in texts] if is_number(name) else list(texts)
         for name, texts in columns.items()
     }
 

@@ -18,16 +18,23 @@ _SHORTEST, _LONGEST = 40, 240  # records of a line
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """The data of one panel, as comma-separated values with plain column names.
+    """The data of one panel, as texts under plain column names.
 
     Columns: `kind` (run or median), one column an axis (`axis0`, ...; empty where pooled), `step`, one column
     a part, and where `banded` its quartiles (`..._low`, `..._high`). `header` is the same
     first line with the names of the axes, for the file that a reader saves.
     """
 
-    text: str
-    header: str
     columns: tuple[str, ...]
+    rows: list[list[str]]
+    header: str
+
+    @property
+    def text(self) -> str:
+        """Comma-separated values."""
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows([self.columns, *self.rows])
+        return buffer.getvalue()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,25 +80,23 @@ def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -
     parts = [column(part) for part in measure.parts]
     bands = [f"{part}_{end}" for part in parts for end in ("low", "high")] if style.banded else []
     columns = ["kind", *axes, "step", *parts, *bands]
-    buffer = io.StringIO()
-    write = csv.writer(buffer, lineterminator="\n").writerow
+    rows: list[list[str]] = []
     for colour, member in cells:
         if style.pooled:
             labels = [_pooled_label(runs, place, colour, panel) for place in range(len(runs.axes))]
-            for row in _median_rows(runs, measure, member, style.points, style.banded):
-                write(["median", *labels, *row])
+            found = _median_rows(runs, measure, member, style.points, style.banded)
+            rows += [["median", *labels, *row] for row in found]
         if style.single:
             for run in member.tolist():
                 labels = [axis.labels[axis.index[run]] for axis in runs.axes]
-                for row in _run_rows(runs, measure, run, style.points):
-                    write(["run", *labels, *row])
+                rows += [["run", *labels, *row] for row in _run_rows(runs, measure, run, style.points)]
     named = [f"{part}_{measure.name}" if part != "value" else measure.name for part in parts]
     ends = [f"{name}_{end}" for name in named for end in ("quartile1", "quartile3")] if bands else []
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(
         ["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]
     )
-    return Table(",".join(columns) + "\n" + buffer.getvalue(), header.getvalue(), tuple(columns))
+    return Table(tuple(columns), rows, header.getvalue())
 
 
 def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None) -> str:

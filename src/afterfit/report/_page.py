@@ -17,7 +17,7 @@ from ._curves import choose_style, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
-from ._specs import curves_spec, reaches_over_edge, theme_config
+from ._specs import curves_spec, inside, is_number, reaches_over_edge, theme_config
 from ._template import packaged, write_filled
 from ._words import headline, phase_counts, ratio_text, shape, step_text
 
@@ -119,10 +119,9 @@ def _phase_diagram(runs: Runs, charts: dict[str, dict]) -> str:
     writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    numbers = {name: "number" if name in ("value", "runs") else "string" for name in COLUMNS}
     spec |= {
         "params": [{"name": "focus", "value": ""}],
-        "data": {"values": written.getvalue(), "format": {"type": "csv", "parse": numbers}},
+        "data": inside(written.getvalue(), COLUMNS, ("value", "runs")),
         "description": "steps to generalise over two axes",
     }
     # Whoever saves the points wants the names of the axes over them.
@@ -148,7 +147,9 @@ def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]
     for panel in panels:
         table = panel_table(runs, measure, style, panel)
         chart = f"chart{len(charts)}"
-        charts[chart] = {"spec": curves_spec(runs, measure, style, table, _HEIGHT), "header": table.header}
+        spec = curves_spec(runs, measure, style, table, _HEIGHT)
+        spec["data"] = inside(table.text, table.columns, list(filter(is_number, table.columns)))
+        charts[chart] = {"spec": spec, "header": table.header}
         heading = (
             "" if runs.panel is None or panel is None else f"{runs.panel.title} {runs.panel.labels[panel]}"
         )

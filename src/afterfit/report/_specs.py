@@ -1,6 +1,7 @@
 """Charts as Vega-Lite specifications: plain dicts that a browser or `vl_convert` draws."""
 
 import typing
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -66,7 +67,6 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
             )
         )
     layers[0]["params"] = [_ZOOM]
-    numbers = {name for name in table.columns if name != "kind" and not name.startswith("axis")}
     return {
         "$schema": _SCHEMA,
         "width": "container",
@@ -74,16 +74,20 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": {"left": 0, "right": 12, "top": 6, "bottom": 0},
         "params": [{"name": "focus", "value": ""}],
-        "data": {
-            "values": table.text,
-            "format": {
-                "type": "csv",
-                "parse": {name: "number" if name in numbers else "string" for name in table.columns},
-            },
-        },
         "encoding": {"x": _x_channel(runs, style)},
         "layer": layers,
     }
+
+
+def is_number(column: str) -> bool:
+    """Whether a column of a table of curves holds numbers; the others hold labels."""
+    return column != "kind" and not column.startswith("axis")
+
+
+def inside(text: str, columns: Sequence[str], numbers: Container[str]) -> Spec:
+    """The data of a chart that come with it, as comma-separated values."""
+    parse = {name: "number" if name in numbers else "string" for name in columns}
+    return {"values": text, "format": {"type": "csv", "parse": parse}}
 
 
 def reaches_over_edge(measure: Measure) -> bool:
