@@ -30,8 +30,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Trains what a recipe describes."""
-    if options.on:
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the driver takes no GPU from a worker
+    _leave_gpus(options)
     from .ensemble import read_recipe
 
     return _train_and_report(read_recipe(options.recipe, _settings(options.set)), options)
@@ -78,6 +77,12 @@ def _display() -> typing.Any:
     return display
 
 
+def _leave_gpus(options: argparse.Namespace) -> None:
+    """A driver takes no GPU from a worker; to be said before JAX starts."""
+    if options.on:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
 def _workers(options: argparse.Namespace) -> typing.Any:
     """The executor of `--on`, if there is one."""
     if not getattr(options, "on", None):
@@ -116,6 +121,7 @@ def cluster(options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Runs and judges the figures of a paper."""
+    _leave_gpus(options)
     from .report import write_study_page
     from .studies import find_figures, reproduce as run_figures, verdict_table
 
@@ -132,6 +138,7 @@ def reproduce(options: argparse.Namespace) -> int:
             tell=tell,
             after=lambda folder: write_study_page(folder, study=study),
             style=options.style,
+            executor=_workers(options),
         )
     print(verdict_table(verdicts))
     print(f"charts, tables and verdicts: {output / 'index.html'}")

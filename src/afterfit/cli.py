@@ -201,6 +201,11 @@ _SET = _argument(
     metavar="KEY=VALUE",
     help="change one field, such as steps or task.fraction; may be repeated",
 )
+_ON = _argument(
+    "--on",
+    metavar="dask://HOST:PORT",
+    help="let the workers of a dask scheduler train; they must reach the store by the same path",
+)
 _INTO = "where results go (default: %(default)s)"
 
 _COMMANDS: dict[str, tuple] = {
@@ -229,11 +234,7 @@ _COMMANDS: dict[str, tuple] = {
             _RECIPE,
             _SET,
             _argument("--store", default="runs", metavar="DIR", help=_INTO),
-            _argument(
-                "--on",
-                metavar="dask://HOST:PORT",
-                help="let the workers of a dask scheduler train; they must reach the store by the same path",
-            ),
+            _ON,
             _RESUME,
             *_LIVE,
         ],
@@ -324,6 +325,7 @@ _COMMANDS: dict[str, tuple] = {
                 metavar="DIR",
                 help="charts, tables, verdicts, and a page of them (default: results/PAPER/SCALE)",
             ),
+            _ON,
             *_LIVE,
             _STYLE,
         ],

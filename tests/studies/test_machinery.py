@@ -1,5 +1,6 @@
 """What all studies share: judging, merging and writing, on a study of two tiny figures."""
 
+import concurrent.futures
 import csv
 import dataclasses
 import importlib
@@ -87,6 +88,21 @@ def test_further_sweeps_may_rest_on_what_the_first_brought(store):
     losses = results["main"]["test_loss"].isel({"optimiser.weight_decay": 0, "step": -1})
     assert losses.sel(seed=best[0]) == losses.min()
     assert results["longer"]["step"][-1] == 4 and len(results.records("longer")) == 1
+
+
+def test_workers_train_what_a_study_needs(store, tmp_path):
+    def verdicts(folder, output, **more):
+        reproduce(
+            STUDY, (FIRST,), "laptop", store=folder, output=output, display=silent,
+            tell=lambda text: None, **more,
+        )  # fmt: skip
+        return (output / "verdicts.json").read_text()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        there = verdicts(tmp_path / "store", tmp_path / "there", executor=pool)
+    assert there == verdicts(store, tmp_path / "here")
+    told = json.loads((tmp_path / "there" / "provenance.json").read_text())
+    assert told["figures"]["fig-1"]["steps"] > 0  # those of the workers count
 
 
 def test_further_sweeps_have_names_of_their_own(store):

@@ -1,5 +1,6 @@
 """Runs the figures of a study and writes their charts, tables and verdicts."""
 
+import concurrent.futures
 import contextlib
 import csv
 import json
@@ -34,13 +35,15 @@ def reproduce(
     tell: Callable[[str], None] = print,
     after: Callable[[pathlib.Path], object] | None = None,
     style: StyleName = "screen",
+    executor: concurrent.futures.Executor | None = None,
 ) -> Verdicts:
     """Runs figures at a scale, draws and judges them; what the store has is not run again.
 
     **Arguments:** `store`: where the runs live; `output`: the folder for verdicts, charts and tables, which
     keeps those of the study's other figures; `after`: called with that folder each time a figure's files
     are in it, e.g. to write a page about them; `style`: of the charts, "screen", or "paper" or "talk" with
-    their letters and the width of two columns or of a slide.
+    their letters and the width of two columns or of a slide; `executor`: whose workers train, as in
+    `Sweep.run`.
 
     **Returns:** the verdicts of these figures, as they are written. A figure whose data are not on this
     machine keeps the verdicts that it has, or is undecided, and the others go on.
@@ -57,7 +60,7 @@ def reproduce(
         tell(f"[{number}/{len(figures)}] {figure.name}: {figure.title}")
         watch = _Watch(display or Terminal())
         try:
-            results = run_figure(figure, scale, store=store, display=watch)
+            results = run_figure(figure, scale, store=store, display=watch, executor=executor)
         except DataError as error:  # other figures may need other data, or none
             tell(str(error))
             verdicts = [row for row in _read(folder, study, scale) if row["figure"] == figure.name]
@@ -83,12 +86,18 @@ def reproduce(
 
 
 def run_figure(
-    figure: Figure, scale: Scale, *, store: str | os.PathLike, display: Display | None = None
+    figure: Figure,
+    scale: Scale,
+    *,
+    store: str | os.PathLike,
+    display: Display | None = None,
+    executor: concurrent.futures.Executor | None = None,
 ) -> Results:
     """Trains what a figure needs and the store lacks."""
 
     def trained(sweeps: dict[str, Sweep], before: Results | None = None) -> Results:
-        data = {name: plan.run(store, display=display or Terminal()) for name, plan in sweeps.items()}
+        shown = display or Terminal()
+        data = {name: plan.run(store, display=shown, executor=executor) for name, plan in sweeps.items()}
         if before is not None:
             sweeps, data = {**before.sweeps, **sweeps}, {**before.data, **data}
         return Results(scale, sweeps, data, pathlib.Path(store))
