@@ -174,6 +174,7 @@ class _Driver:
             return
         if summary.refused:
             raise ValueError(summary.refused)
+        self.view.progress.steps += summary.steps
         self.lots.learn(shard.lot, summary.steps, summary.seconds, summary.overhead)
         self._settle(shard.runs)
         for run in self._still(shard):
