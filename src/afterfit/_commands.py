@@ -276,4 +276,6 @@ def _settings(assignments: Sequence[str]) -> dict[str, typing.Any]:
             changes[name] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             changes[name] = text
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, a very deep list
+            raise ValueError(f"{name}: its value cannot be read: {error}") from error
     return changes
