@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import tomli_w
-from cli import mistakes as made
+from cli import mistakes as made, recipes
 from hypothesis import given, HealthCheck, settings
 
 from afterfit.cli import main
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 def _folder(tmp_path_factory) -> pathlib.Path:
     """Where the recipes of all examples are written, beside what they name."""
     folder = tmp_path_factory.mktemp("recipes")
-    (folder / "own_things.py").write_text(made.OWN)
-    (folder / "parent.toml").write_text(made.PARENT)
+    (folder / "own_things.py").write_text(recipes.OWN)
+    (folder / "parent.toml").write_text(recipes.PARENT)
     return folder
 
 
@@ -41,10 +41,10 @@ def _told(path: pathlib.Path, *more: str) -> tuple[int, list[str]]:
     return code, told.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("name", made.RECIPES)
+@pytest.mark.parametrize("name", recipes.RECIPES)
 def test_the_recipes_are_good(folder, name):
     """A mistake made in a bad recipe would prove nothing."""
-    (folder / "good.toml").write_text(tomli_w.dumps(made.RECIPES[name]))
+    (folder / "good.toml").write_text(tomli_w.dumps(recipes.RECIPES[name]))
     with pytest.raises(Trained):
         _told_of_good(folder / "good.toml", folder / "good")
 

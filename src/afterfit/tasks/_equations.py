@@ -134,7 +134,7 @@ def check_whole(field: str, value: object, least: int, reason: str = "") -> None
 
 
 def check_memory(entries: int, **sizes: int) -> None:
-    """Raise a `ValueError` that names the largest of the sizes if the data that they make do not fit into memory.
+    """Raise a `ValueError` that names the largest of the sizes if the data they make do not fit into memory.
 
     **Arguments:** `entries`: how many numbers there will be, roughly.
     """
