@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
-    from .report import making, summary, write_page
+    from .report import inside, making, summary, write_page
 
     display = _display()
     count = len(planned.runs)
@@ -59,7 +59,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
         return FAILED
     print(summary(data))
-    page = pathlib.Path(options.store) / "report.html"
+    page = inside(pathlib.Path(options.store), "report.html")
     about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
@@ -216,7 +216,7 @@ def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[N
 
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
-    from .report import making, summary, write_page, write_study_page
+    from .report import inside, making, summary, write_page, write_study_page
     from .store import open_dataset
 
     if (options.store / "verdicts.json").is_file():
@@ -224,7 +224,7 @@ def report(options: argparse.Namespace) -> int:
         return DONE
     data = open_dataset(options.store)
     print(summary(data))
-    page = options.output or options.store / "report.html"
+    page = options.output or inside(options.store, "report.html")
     about = making(options.store, data)
     print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
     return DONE
@@ -247,7 +247,9 @@ def export(options: argparse.Namespace) -> int:
     """Writes the records of a store, or the network of a run."""
     from .report import export as write
 
-    written = write(options.store, options.run, options.to, options.output, step=options.step)
+    written = write(
+        options.store, options.run, options.to, options.output, step=options.step, own_code=options.own_code
+    )
     print(written)
     if options.to == "torch":
         print(written.with_suffix(".py"))

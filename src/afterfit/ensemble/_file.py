@@ -49,10 +49,18 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
 
 Plain = dict[str, typing.Any]
 
+_MOST_BYTES = 1 << 26  # of a recipe: axes of millions of values
+
 
 def _table(path: pathlib.Path) -> Plain:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        with path.open("rb") as file:
+            contents = file.read(_MOST_BYTES + 1)  # a device may never end
+        if len(contents) > _MOST_BYTES:
+            raise RecipeError([f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: it is no recipe."])
+        return tomllib.loads(contents.decode("utf-8-sig"))
+    except RecipeError:
+        raise
     except FileNotFoundError as error:
         raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
     except OSError as error:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..statistics import Verdict
+from ._aside import inside
 from ._template import write_filled
 
 
@@ -75,7 +76,9 @@ def write_study_page(
             ]
         ),
     }
-    return write_filled("study.html", parts, folder / "index.html" if path is None else pathlib.Path(path))
+    return write_filled(
+        "study.html", parts, inside(folder, "index.html") if path is None else pathlib.Path(path)
+    )
 
 
 def _read(folder: pathlib.Path) -> tuple[dict[str, typing.Any], list[Row]]:

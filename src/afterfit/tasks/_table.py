@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from ._data import AbstractObjective, AbstractTask, CrossEntropy, Data
 from ._equations import check_equations, check_whole, split_equations
+from ._files import MOST_UNPACKED
 
 
 UNDEFINED = ("", "-1", "-1.0", "-", "?", "nan", "none")
@@ -150,7 +151,12 @@ def _parted(table: str) -> tuple[str, str | None]:
 
 def _digest(name: str) -> str:
     try:
-        return hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()[:16]
+        path = pathlib.Path(name)
+        if not path.is_file() and path.exists():
+            raise ValueError("it is no file")  # a device may never end
+        if path.stat().st_size > MOST_UNPACKED:
+            raise ValueError(f"it has more than {MOST_UNPACKED:,} bytes")
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"`table` {name!r} cannot be read: {reason}") from error

@@ -72,7 +72,7 @@ def find(
             raise RecipeError([f"unknown kind {kind!r}{nearest(kind, known)}"])
         return known[kind]
     if not own_code:
-        raise RecipeError([f"{kind!r} is code of somebody's own, which is not imported here."])
+        raise RecipeError([f"{kind!r} is somebody's own code, which is not imported unless it is allowed."])
     place, name = kind.rsplit(":", 1)
     module = _load(place, folder or pathlib.Path.cwd())
     if not hasattr(module, name):
