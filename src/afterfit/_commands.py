@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
-    from .report import inside, making, summary, write_page
+    from .report import making, summary, write_page
+    from .report._aside import inside
 
     display = _display()
     count = len(planned.runs)
@@ -216,7 +217,8 @@ def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[N
 
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
-    from .report import inside, making, summary, write_page, write_study_page
+    from .report import making, summary, write_page, write_study_page
+    from .report._aside import inside
     from .store import open_dataset
 
     if (options.store / "verdicts.json").is_file():

@@ -150,6 +150,22 @@ def test_a_report_is_not_written_into_a_pipe(afterfit, stored):
     assert code == 2 and "report.html is no file" in err
 
 
+@pytest.mark.parametrize("name", ["fig.csv", "fig.svg", "fig.png", "index.html"])
+def test_a_page_of_a_study_holds_and_replaces_nothing_outside(afterfit, tmp_path, name):
+    (tmp_path / "precious").write_text("mine alone")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "provenance.json").write_text(json.dumps({"study": "theirs", "figures": {"fig": {}}}))
+    (folder / "verdicts.json").write_text("[]")
+    assert afterfit("report", folder).code == 0
+    (folder / "index.html").unlink()
+    (folder / name).symlink_to(tmp_path / "precious")
+    code, _, err = afterfit("report", folder)
+    assert code == 2 and f"{name} is a link to" in err
+    assert (tmp_path / "precious").read_text() == "mine alone"
+    assert name == "index.html" or not (folder / "index.html").exists()
+
+
 def test_a_run_that_is_called_like_a_path(afterfit, tmp_path, monkeypatch):
     here = tmp_path / "here"
     (here / "run_").mkdir(parents=True)  # what would make the path below one that leads out

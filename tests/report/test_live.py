@@ -119,8 +119,8 @@ def test_only_the_files_of_the_page_are_served(store, path):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"where": "[" * 100_00},
-        {"where": "{" + '"a":{' * 5_000},
+        {"where": "[" * 2_000},
+        {"where": '{"a":' * 300},
         {"where": "null"},
         {"where": '{"seed": NaN'},
         {"where": json.dumps({"no axis": "1"})},
@@ -129,6 +129,7 @@ def test_only_the_files_of_the_page_are_served(store, path):
         {"index": ",".join(["0"] * 5_000)},
         {"index": "1e9"},
         {"measure": "m" * 30_000},
+        {"measure": "m" * 500},
         {"measure": "../../etc/passwd"},
         {"measure": "\u0000\ud7ff\r\nX-Injected: 1"},
         {"colour": "<script>"},
@@ -154,8 +155,9 @@ def test_nothing_can_be_sent_to_the_page(store):
                 connection.request(method, "/api/status", headers={"Host": f"localhost:{place.port}"})
                 answer = connection.getresponse()
                 assert answer.status == 405
-                # No other page may read what this one says.
-                assert "access-control-allow-origin" not in answer.headers
+        told = Asked(address, "/api/status", Origin="http://evil.example")
+        assert "access-control-allow-origin" not in told.headers  # no other page may read it
+        assert told.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_the_token_is_told_to_nobody(store, capfd, caplog):

@@ -48,13 +48,13 @@ def _files_below(folder: pathlib.Path) -> set[pathlib.Path]:
 
 
 @pytest.mark.parametrize("packed", [bz2.compress, gzip.compress, lzma.compress, bytes])
-@pytest.mark.parametrize("name", ["../../../evil.xyz", "/tmp/evil-of-a-test.xyz", "a/b.xyz", "../\u00e4.xyz"])
+@pytest.mark.parametrize("name", ["../../../evil.xyz", "/evil-of-a-test.xyz", "a/b.xyz", "../\u00e4.xyz"])
 def test_names_in_an_archive_lead_nowhere(folder, packed, name):
     (folder / "dsgdb9nsd.xyz.tar.bz2").write_bytes(packed(_archive((_member(name), MOLECULE))))
     before = _files_below(folder.parents[1])
     assert _properties.read_properties("alpha").values.tolist() == [1.5]
     assert _files_below(folder.parents[1]) == before
-    assert not pathlib.Path("/tmp/evil-of-a-test.xyz").exists()
+    assert not pathlib.Path("/evil-of-a-test.xyz").exists()
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])

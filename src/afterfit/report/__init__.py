@@ -1,6 +1,5 @@
 """What a person looks at: a page that explains a set of runs, and the picture of its learning curves."""
 
-from ._aside import inside as inside
 from ._export import export as export
 from ._making import making as making
 from ._page import write_page as write_page

@@ -13,9 +13,11 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
     """
     path = folder / name
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file: name another --output.")
+        raise ValueError(f"{path} is no file: remove it, or name another --output.")
     if folder.resolve() not in path.resolve().parents:
-        raise ValueError(f"{path} is a link to {path.resolve()}, outside of {folder}: name it as --output.")
+        raise ValueError(
+            f"{path} is a link to {path.resolve()}, outside of {folder}: remove it, or name another --output."
+        )
     return path
 
 
