@@ -112,7 +112,7 @@ class _Reader:
         try:
             plain = getattr(cls, "written_out", dict)(plain)  # a class may have a shorter form of its tables
         except Exception as error:
-            self.mistakes.append(located(cls, path, error))
+            self.mistakes.append(f"{path}: {_reason(error)}")
             return None
         try:
             _hints(cls)
