@@ -12,7 +12,7 @@ PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs torch clean
+.PHONY: help demo test check bench docs torch sbom audit clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,20 @@ torch: .venv/.installed-dev  ## PyTorch, which the comparison tests need
 	@# Without the constraints: its CUDA builds pin other versions of libraries than JAX's do.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check torch==2.13.0
 
+sbom: .venv/.installed .venv-audit/.installed  ## a bill of materials of .venv, sbom.json (CycloneDX)
+	@.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file sbom.json $(BIN)/python
+	@echo sbom.json
+
+audit: .venv/.installed .venv-audit/.installed  ## known vulnerabilities of what is in .venv; needs the network
+	@$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > .venv-audit/installed.txt
+	@# Strict: a package that the database of advisories cannot tell anything about is no success.
+	@.venv-audit/bin/pip-audit --strict --no-deps --disable-pip -r .venv-audit/installed.txt || { \
+		echo "Either something is known of a package, or no database of advisories could be asked: see above." >&2; \
+		exit 1; }
+
 clean:  ## remove .venv and everything that the targets made (stores of runs stay)
-	@rm -rf .venv site build dist .cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-audit sbom.json site build dist .cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -55,6 +67,12 @@ clean:  ## remove .venv and everything that the targets made (stores of runs sta
 	echo "afterfit needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is none of them and no other was found." >&2; \
 	echo "Try: make PYTHON=path/to/python3.13 $(MAKECMDGOALS)" >&2; \
 	exit 2
+
+# Apart, so that the bill does not list what writes it.
+.venv-audit/.installed: | .venv/bin/python
+	@$(BIN)/python -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip install -qq --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	@touch $@
 
 .venv/.installed: $(PINS) | .venv/bin/python
 	@echo "installing afterfit into .venv"

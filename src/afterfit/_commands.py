@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     from .report import making, summary, write_page
+    from .report._aside import inside
 
     display = _display()
     count = len(planned.runs)
@@ -58,7 +59,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
         return FAILED
     print(summary(data))
-    page = pathlib.Path(options.store) / "report.html"
+    page = inside(pathlib.Path(options.store), "report.html")
     about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
@@ -226,6 +227,7 @@ def _watched(
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
     from .report import making, summary, write_page, write_study_page
+    from .report._aside import inside
     from .store import open_dataset
 
     if (options.store / "verdicts.json").is_file():
@@ -233,7 +235,7 @@ def report(options: argparse.Namespace) -> int:
         return DONE
     data = open_dataset(options.store)
     print(summary(data))
-    page = options.output or options.store / "report.html"
+    page = options.output or inside(options.store, "report.html")
     about = making(options.store, data)
     print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
     return DONE
@@ -256,7 +258,9 @@ def export(options: argparse.Namespace) -> int:
     """Writes the records of a store, or the network of a run."""
     from .report import export as write
 
-    written = write(options.store, options.run, options.to, options.output, step=options.step)
+    written = write(
+        options.store, options.run, options.to, options.output, step=options.step, own_code=options.own_code
+    )
     print(written)
     if options.to == "torch":
         print(written.with_suffix(".py"))
@@ -285,4 +289,6 @@ def _settings(assignments: Sequence[str]) -> dict[str, typing.Any]:
             changes[name] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             changes[name] = text
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, a very deep list
+            raise ValueError(f"{name}: its value cannot be read: {error}") from error
     return changes

@@ -441,6 +441,11 @@ _COMMANDS: dict[str, tuple] = {
                 help="of the snapshot that holds the network (default: the last)",
             ),
             _argument(
+                "--own-code",
+                action="store_true",
+                help="import parts of your own that the recipe names: only of a store that you trust",
+            ),
+            _argument(
                 "--output",
                 type=pathlib.Path,
                 metavar="FILE",

@@ -88,6 +88,94 @@ def test_answers_ask_for_nothing_outside(store):
             assert b"//" not in Asked(address, path).body.replace(b" // ", b"").replace(b"\n//", b"\n")
 
 
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+def test_a_name_that_somebody_points_here_is_refused(store, host):
+    with live_page(store) as address:
+        port = urllib.parse.urlsplit(address).port
+        for path in ("/", "/api/status?token=", "/events"):
+            answer = Asked(address, path, Host=f"{host}:{port}", Origin=f"http://{host}:{port}")
+            assert answer.code == 403 and b"runs" not in answer.body
+
+
+STRANGE = [
+    "/../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/..%2f..%2fetc%2fpasswd",
+    "//etc/passwd",
+    "/live.js/../../_server.py",
+    "/live.js%00.html",
+    "/api/../events2",
+    "/_server.py",
+    "/api/store",
+]
+
+
+@pytest.mark.parametrize("path", STRANGE)
+def test_only_the_files_of_the_page_are_served(store, path):
+    with live_page(store) as address:
+        assert Asked(address, path).code == 404
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"where": "[" * 2_000},
+        {"where": '{"a":' * 300},
+        {"where": "null"},
+        {"where": '{"seed": NaN'},
+        {"where": json.dumps({"no axis": "1"})},
+        {"index": "9" * 5_000},
+        {"index": "-1"},
+        {"index": ",".join(["0"] * 5_000)},
+        {"index": "1e9"},
+        {"measure": "m" * 30_000},
+        {"measure": "m" * 500},
+        {"measure": "../../etc/passwd"},
+        {"measure": "\u0000\ud7ff\r\nX-Injected: 1"},
+        {"colour": "<script>"},
+        {"panel": "__class__"},
+    ],
+    ids=lambda parameters: f"{parameters}"[:30],
+)
+def test_strange_wishes_are_answered_with_what_is_wrong(store, parameters):
+    with live_page(store) as address:
+        answer = Asked(address, _about("curves", **parameters))
+        assert answer.code == 400 and len(answer.told["error"]) < 1_000
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "x-injected" not in answer.headers
+        assert Asked(address, "/api/status").code == 200  # and the next one is served
+
+
+def test_nothing_can_be_sent_to_the_page(store):
+    with live_page(store) as address:
+        place = urllib.parse.urlsplit(address)
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", place.port)) as connection:
+                connection.request(method, "/api/status", headers={"Host": f"localhost:{place.port}"})
+                answer = connection.getresponse()
+                assert answer.status == 405
+        told = Asked(address, "/api/status", Origin="http://evil.example")
+        assert "access-control-allow-origin" not in told.headers  # no other page may read it
+        assert told.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_the_token_is_told_to_nobody(store, capfd, caplog):
+    with live_page(store, host="0.0.0.0") as address:
+        token = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["token"][0]
+        for wrong in (token[:-1], token + "x", "\u00e4" * 10, "%ff%fe", "x" * 20_000):
+            answer = Asked(address, "/?token=" + urllib.parse.quote(wrong))
+            assert answer.code == 403 and token.encode() not in answer.body
+        for cookie in ("\xff\xfe", "=", ";;;", "afterfit=" + token):
+            assert Asked(address, "/api/status", Cookie=cookie).code == 403
+        first = Asked(address, f"/?token={token}")
+        assert first.headers["location"] == "/"  # it does not stay in the address, nor in a history
+        assert first.headers["referrer-policy"] == "no-referrer"
+        page = Asked(address, "/", Cookie=first.headers["set-cookie"].split(";")[0])
+        assert page.code == 200 and token.encode() not in page.body
+    assert token not in caplog.text + "".join(capfd.readouterr())
+
+
 def test_a_taken_port(store):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(ValueError, match="Try another --port"):

@@ -204,7 +204,9 @@ def test_truncated_and_other_files(folder):
     whole = gzip.compress(csv_text(ALKANES * 50).encode())
     for damaged in (whole[:-30], whole[:20], b"no gzip at all", whole[:40] + b"x" * 40 + whole[80:]):
         (folder / "qm9.csv.gz").write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"qm9.csv.gz is damaged \(.+\): fetch or copy it anew"):
+        with pytest.raises(
+            ValueError, match=r"qm9.csv.gz (is incomplete|is a damaged gzip|must have the col)"
+        ):
             QM9().data(0)
     (folder / "qm9.csv").write_bytes(b"mol_id,smiles,alpha\n\xff\xfe\xfa")
     with pytest.raises(ValueError, match="qm9.csv is damaged"):

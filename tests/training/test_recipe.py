@@ -91,14 +91,14 @@ GOOD = {
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("task.operation", "x/z", r"task: .*unknown operation 'x/z': did you mean 'x/y'"),
+        ("task.operation", "x/z", r"task.operation: .*unknown operation 'x/z': did you mean 'x/y'"),
         (
             "task.kind",
             "BinaryOperatoin",
             r"task.kind: unknown kind 'BinaryOperatoin': did you mean 'BinaryOperation'",
         ),
         ("task.fractoin", 0.5, r"task.fractoin: unknown field of BinaryOperation: did you mean 'fraction'"),
-        ("task.fraction", 1.2, r"task: `fraction` must lie strictly between 0 and 1, got 1.2"),
+        ("task.fraction", 1.2, r"task.fraction: `fraction` must lie strictly between 0 and 1, got 1.2"),
         ("task.modulus", "many", r"task.modulus: .*valid integer.*got 'many'"),
         ("model.hidden", [8, "wide"], r"model.hidden\[1\]: .*valid integer.*got 'wide'"),
         ("model", 3, r"model: needs a component"),
@@ -138,7 +138,7 @@ def test_changes_to_one_component_are_made_together():
     base = af.Experiment(af.tasks.BinaryOperation("x+y", modulus=6), af.models.MLP())
     both = changed(base, {"task.operation": "x/y", "task.modulus": 7})
     assert both.task == af.tasks.BinaryOperation("x/y", modulus=7)
-    with pytest.raises(RecipeError, match="task: .*without inverse modulo 6"):
+    with pytest.raises(RecipeError, match="task.modulus: .*without inverse modulo 6"):
         changed(base, {"task.operation": "x/y"})
 
 
@@ -151,9 +151,9 @@ def test_an_optional_component_is_made_by_its_first_field():
     ("axes", "message"),
     [
         ({"task.fractoin": [0.1]}, "task.fractoin: task has no such field: did you mean 'fraction'"),
-        ({"seed": []}, "axis 'seed' has no values"),
-        ({"seeds.inti": [1]}, "axis 'seeds.inti' is no seed: did you mean 'seeds.init'"),
-        ({"seed": [-1]}, "must be an integer in"),
+        ({"seed": []}, "axes.seed: has no values"),
+        ({"seeds.inti": [1]}, "axes.seeds.inti: is no seed: did you mean 'seeds.init'"),
+        ({"seed": [-1]}, "should be a valid integer in"),
         ({"steps": ["many"]}, "steps: .*valid integer"),
         ({"optimiser.decay_to": ["nowhere"]}, "optimiser.decay_to: .*'origin' or 'initial'"),
     ],

@@ -19,8 +19,8 @@ import tomllib
 import typing
 from collections.abc import Mapping
 
-from ..training import changed, from_plain, RecipeError, to_plain
-from ._sweep import read_axis, Sweep, sweep
+from ..training import brief, changed, from_plain, RecipeError, to_plain
+from ._sweep import check_seed, read_axis, Sweep, sweep
 
 
 def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | None = None) -> Sweep:
@@ -35,13 +35,12 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
     changes = dict(changes or {})
     seed, axes = table.pop("seed", 0), table.pop("axes", {})
     if not isinstance(axes, dict):
-        raise RecipeError([f"axes: needs a table from fields to lists of values, got {axes!r}."])
+        raise RecipeError([f"axes: needs a table from fields to lists of values, got {brief(axes)}."])
     for name in changes:
         if name in axes:
             raise RecipeError([f"{name}: is an axis of this recipe, so no single value of it can be set."])
     seed = changes.pop("seed", seed)
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise RecipeError([f"seed: should be a valid integer in [0, 2**32), got {seed!r}."])
+    check_seed("seed", seed)
     folder = path.resolve().parent
     experiment = changed(from_plain(table, folder), changes, folder)
     axes = {name: read_axis(name, values) for name, values in axes.items()}
@@ -50,15 +49,23 @@ def read_recipe(path: str | os.PathLike, changes: Mapping[str, typing.Any] | Non
 
 Plain = dict[str, typing.Any]
 
+_MOST_BYTES = 1 << 26  # of a recipe: axes of millions of values
+
 
 def _table(path: pathlib.Path) -> Plain:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            contents = file.read(_MOST_BYTES + 1)  # a device may never end
+        if len(contents) > _MOST_BYTES:
+            raise RecipeError([f"{str(path)!r} has more than {_MOST_BYTES:,} bytes: it is no recipe."])
+        return tomllib.loads(contents.decode("utf-8-sig"))
+    except RecipeError:
+        raise
     except FileNotFoundError as error:
         raise RecipeError([f"there is no recipe {str(path)!r}."]) from error
     except OSError as error:
         raise RecipeError([f"cannot read the recipe {str(path)!r}: {error.strerror}."]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number of thousands of digits
         raise RecipeError([f"{str(path)!r} is not TOML: {error}"]) from error
 
 
@@ -70,10 +77,16 @@ def _with_parent(table: Plain, files: tuple[pathlib.Path, ...]) -> Plain:
     fork = table.get("fork")
     if not isinstance(fork, dict) or not isinstance(fork.get("parent"), str):
         return table
+    if "\0" in fork["parent"]:
+        raise RecipeError([f"fork.parent: {fork['parent']!r} is no name of a file."])
     path = (files[-1].parent / fork["parent"]).resolve()
     try:
         if path in files:
             raise RecipeError([f"{fork['parent']!r} is a fork of itself."])
+        if len(files) > _MOST_FORKS:
+            raise RecipeError(
+                [f"{fork['parent']!r} is the parent of {_MOST_FORKS} forks of forks: too many."]
+            )
         parent = _with_parent(_table(path), (*files, path))
         if "axes" in parent:
             raise RecipeError([f"{fork['parent']!r} has axes, so it is many runs: name a recipe of one."])
@@ -81,6 +94,9 @@ def _with_parent(table: Plain, files: tuple[pathlib.Path, ...]) -> Plain:
     except RecipeError as error:
         raise RecipeError([f"fork.parent: {mistake}" for mistake in error.mistakes]) from error
     return {**_merged(parent, table), "fork": {**fork, "parent": experiment}}
+
+
+_MOST_FORKS = 10  # of forks: a recipe holds all its parents, and may lie so deep
 
 
 def _merged(table: Plain, changes: Plain) -> Plain:

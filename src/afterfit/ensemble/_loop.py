@@ -9,7 +9,7 @@ import numpy as np
 
 from .._memory import free_memory
 from ..models import by_path, from_paths
-from ..training import RecipeError, State
+from ..training import nearest, RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome
 from ._forks import begin, snapshot, Starts
 from ._interruption import uninterrupted
@@ -44,6 +44,7 @@ class Trainer:
         with self._precision():
             template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
+            _check_memory(tree_bytes(template), (layout.devices if layout else jax.local_devices())[0])
             self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
             self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
 
@@ -255,12 +256,22 @@ def _out_of_memory(error: jax.errors.JaxRuntimeError) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error)
 
 
+def _check_memory(state: int, device: jax.Device) -> None:
+    """Raises `RecipeError` if the state of one run is too large for a device, however it is laid out."""
+    free = free_memory(device)
+    if state > free:
+        raise RecipeError(
+            [
+                f"model: the parameters and the optimiser's state of one run take {state / 1e9:,.1f} GB, and "
+                f"{free / 1e9:.1f} GB of {device} are free: try smaller widths."
+            ]
+        )
+
+
 def _check_stop_rules(pack: Pack, record: dict[str, jax.ShapeDtypeStruct]) -> None:
     """Raises `RecipeError` if a run waits for something that is not one number a record."""
     scalars = [name for name, measure in record.items() if measure.shape == ()]
     for rule in {run.experiment.stop for run in pack.runs if run.experiment.stop is not None}:
         if rule.measure not in scalars:
-            allowed = ", ".join(scalars)
-            raise RecipeError(
-                [f"stop.measure: {rule.measure!r} is not one number a record; there are: {allowed}"]
-            )
+            wrong = f"stop.measure: {rule.measure!r} is not one number a record"
+            raise RecipeError([f"{wrong}{nearest(rule.measure, scalars)}"])

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import hashlib
+import math
 from collections.abc import Hashable, Sequence
 
 import jax
@@ -106,4 +107,4 @@ def stacked(trees: Sequence[PyTree]) -> PyTree:
 
 def tree_bytes(shapes: PyTree) -> int:
     """Bytes that arrays of these shapes take."""
-    return sum(int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(shapes))
+    return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(shapes))

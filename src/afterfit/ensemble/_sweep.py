@@ -4,14 +4,31 @@ import concurrent.futures
 import dataclasses
 import functools
 import itertools
+import math
 import os
 import pathlib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Int
 
 from .._html import table
 from ..store import to_dataset
-from ..training import BASIC_MEASURES, changed, Experiment, nearest, probe_name, RecipeError, Seeds, to_plain
+from ..training import (
+    AbstractSchedule,
+    BASIC_MEASURES,
+    brief,
+    changed,
+    Experiment,
+    located,
+    nearest,
+    probe_name,
+    RecipeError,
+    Seeds,
+    to_plain,
+)
+from ._blame import Axis, Blame, Change, changes_of
 from ._driver import drive
 from ._engine import Layout
 from ._progress import Display, Terminal
@@ -24,8 +41,8 @@ if typing.TYPE_CHECKING:
     import xarray
 
 
-Axis = Sequence[typing.Any] | Mapping[str, Mapping[str, typing.Any]]
-"""Values of one field, or labelled sets of changes: `{"to init": {"optimiser.decay_to": "initial"}}`."""
+MOST_RUNS = 2_000_000
+"""Of one sweep: its plan takes about 0.1 ms and 1 KB for each."""
 
 _MOST_SHOWN = 8  # values of an axis
 
@@ -62,19 +79,18 @@ def read_axis(name: str, values: typing.Any) -> Axis:
 
     **Raises:** `RecipeError` for anything but a list, or a table of tables, that is not empty.
     """
+    where = f"axes.{name}"
     if isinstance(values, Mapping):
         for label, changes in values.items():
             if not isinstance(changes, Mapping):
-                raise RecipeError(
-                    [f"axis {name!r}, label {str(label)!r}: needs a table of changes, got {changes!r}."]
-                )
+                raise RecipeError([f"{where}.{label}: needs a table of changes, got {brief(changes)}."])
         values = {str(label): dict(changes) for label, changes in values.items()}
     elif isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
-        raise RecipeError([f"axis {name!r} needs a list of values, got {values!r}."])
+        raise RecipeError([f"{where}: needs a list of values, got {brief(values)}."])
     else:
         values = [value.item() if hasattr(value, "item") else value for value in values]
     if len(values) == 0:
-        raise RecipeError([f"axis {name!r} has no values: give at least one, or leave the axis out."])
+        raise RecipeError([f"{where}: has no values: give at least one, or leave the axis out."])
     return values
 
 
@@ -88,12 +104,20 @@ class Sweep:
     folder: pathlib.Path | None = None
 
     def __post_init__(self):
+        count = math.prod(len(values) for values in self.axes.values())
+        if count > MOST_RUNS:
+            raise RecipeError(
+                [f"axes: make {count:,} runs, the most of one sweep are {MOST_RUNS:,}: sweep them in parts."]
+            )
         runs = self.runs  # mistakes show here, not in the middle of a night
         for name, values in self.axes.items():
-            _check_axis(name, _labels(values), self.experiment)
+            _check_axis(name, values, self.experiment)
         for record, steps in {(run.experiment.record, run.experiment.steps) for run in runs}:
-            if not len(record.steps(steps)):
+            if not len(_picked("record", record, steps)):
                 raise RecipeError([f"record: {record} picks no step of the {steps}, there must be one."])
+        for kept, steps in {(run.experiment.snapshots, run.experiment.steps) for run in runs}:
+            if kept is not None:
+                _picked("snapshots", kept, steps)
 
     def __repr__(self) -> str:
         axes = "".join(f"    {name}: {values}\n" for name, values in self._shown_axes.items())
@@ -127,26 +151,30 @@ class Sweep:
     @functools.cached_property
     def runs(self) -> list[Run]:
         """All runs, the last axis varying fastest."""
-        choices = itertools.product(*(self._changes(name, values) for name, values in self.axes.items()))
-        return [self._run([change for changes in choice for change in changes.items()]) for choice in choices]
+        made: list[Run] = []
+        blame = Blame(self.axes)
+        for choice in itertools.product(*(changes_of(name, values) for name, values in self.axes.items())):
+            try:
+                made.append(self._run([change for changes in choice for change in changes]))
+            except RecipeError as error:
+                blame.add(error, choice)
+                if blame.enough:
+                    break
+        if blame.mistakes:
+            raise RecipeError(blame.mistakes)
+        return made
 
-    def _changes(self, name: str, values: Axis) -> list[dict[str, typing.Any]]:
-        if isinstance(values, Mapping):
-            return [dict(changes) for changes in values.values()]
-        return [{name: value} for value in values]
-
-    def _run(self, changes: list[tuple[str, typing.Any]]) -> Run:
-        seeds = {name: value for name, value in changes if name in SEED_AXES}
-        fields = {name: value for name, value in changes if name not in SEED_AXES}
+    def _run(self, changes: "list[Change]") -> Run:
+        seeds = {change.name: change.value for change in changes if change.name in SEED_AXES}
+        fields = {change.name: change.value for change in changes if change.name not in SEED_AXES}
         for name in fields:
             if name.split(".")[0] in ("seed", "seeds"):
-                raise RecipeError([f"axis {name!r} is no seed{nearest(name, SEED_AXES)}"])
+                raise RecipeError([f"{name}: is no seed{nearest(name, SEED_AXES)}"])
+        for name, value in seeds.items():
+            check_seed(name, value)
         sources = {name.removeprefix("seeds."): value for name, value in seeds.items() if name != "seed"}
         experiment = changed(self.experiment, fields, self.folder)
-        try:
-            return Run(experiment, Seeds.of(seeds.get("seed", self.seed), **sources))
-        except ValueError as error:
-            raise RecipeError([str(error)]) from error
+        return Run(experiment, Seeds.of(seeds.get("seed", self.seed), **sources))
 
     # --- running ----------------------------------------------------------------------------------
 
@@ -215,13 +243,27 @@ class Sweep:
         return ", ".join((self.experiment.task.title, *parts))
 
 
-def _check_axis(name: str, labels: list[typing.Any], experiment: Experiment) -> None:
+def _picked(field: str, schedule: AbstractSchedule, steps: int) -> Int[np.ndarray, " records"]:
+    try:
+        return schedule.steps(steps)
+    except ValueError as error:
+        raise RecipeError([located(type(schedule), field, error)]) from error
+
+
+def check_seed(path: str, value: typing.Any) -> None:
+    """Raises `RecipeError` unless the value may be a seed."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+        raise RecipeError([f"{path}: should be a valid integer in [0, 2**32), got {brief(value)}."])
+
+
+def _check_axis(name: str, values: Axis, experiment: Experiment) -> None:
     """Raises `RecipeError` if results could not be laid out on this axis."""
     if name in (*_TAKEN, *map(probe_name, experiment.probes)):
-        raise RecipeError([f"axis {name!r} is called like a variable of the results: choose another name."])
+        raise RecipeError([f"axes.{name}: is called like a variable of the results, choose another name."])
+    labels = _labels(values)
     if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise RecipeError([f"axis {name!r} has the value {twice!r} more than once."])
+        index = next(place for place, label in enumerate(labels) if label in labels[:place])
+        raise RecipeError([f"axes.{name}[{index}]: has the value {brief(labels[index])} more than once."])
 
 
 _TAKEN = ("step", "outcome", "outcome_step", "run", "results_version", *BASIC_MEASURES)

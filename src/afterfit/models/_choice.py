@@ -14,8 +14,19 @@ def check_choice(field: str, value: object, allowed: collections.abc.Iterable[st
     raise ValueError(f"unknown {field} {value!r}: {advice}")
 
 
-def check_widths(field: str, widths: tuple[object, ...]) -> None:
-    """Raise `ValueError` unless every width is an integer of at least 1."""
+MOST = 2**31 - 1
+"""The largest width: places are counted in 32 bits."""
+
+MOST_LAYERS = 256
+"""Each is a part of the program: thousands would be compiled for hours, until the memory is gone."""
+
+
+def check_widths(field: str, widths: tuple[object, ...], most: int = MOST) -> None:
+    """Raise `ValueError` unless every width is an integer from 1 to `most`."""
+    if len(widths) > MOST_LAYERS:
+        raise ValueError(f"{field} must name at most {MOST_LAYERS} layers, got {len(widths):,}.")
     for width in widths:
         if not isinstance(width, int) or isinstance(width, bool) or width < 1:
             raise ValueError(f"{field} must consist of integers of at least 1, got {width!r}.")
+        if width > most:
+            raise ValueError(f"{field} must consist of integers of at most {most:,}, got {width!r}.")

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ..tasks import Sizes
 from ._base import AbstractArchitecture, named_key
-from ._choice import check_widths
+from ._choice import check_widths, MOST_LAYERS
 from ._initial import normal, uniform
 from ._linear import along, Linear, make_linear
 from ._named import named
@@ -221,8 +221,9 @@ class LSTM(AbstractArchitecture):
     layers: int = 2
 
     def __post_init__(self) -> None:
-        for field in ("embedding", "hidden", "layers"):
+        for field in ("embedding", "hidden"):
             check_widths(field, (getattr(self, field),))
+        check_widths("layers", (self.layers,), most=MOST_LAYERS)
 
     def build(self, sizes: Sizes, *, key: Key[Array, ""]) -> LSTMModel:
         """A model for tasks whose inputs are texts: one array of tokens.

@@ -21,7 +21,7 @@ from ..tasks import Sizes
 from ._activation import ACTIVATIONS
 from ._base import AbstractArchitecture, Frozen, named_key
 from ._block import Attention, Block, Dropout, Feedforward, LayerNorm
-from ._choice import check_choice, check_widths
+from ._choice import check_choice, check_widths, MOST_LAYERS
 from ._initial import INITIALISERS
 from ._linear import along, Linear, make_linear
 from ._named import named
@@ -195,7 +195,8 @@ class Transformer(AbstractArchitecture):
     zero_readout: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("layers", "width", "heads"):
+        check_widths("layers", (self.layers,), most=MOST_LAYERS)
+        for field in ("width", "heads"):
             check_widths(field, (getattr(self, field),))
         if self.mlp_width is not None:
             check_widths("mlp_width", (self.mlp_width,))
@@ -273,7 +274,8 @@ def nanda_transformer(**changes: object) -> Transformer:
 
 
 def _advice(width: int, heads: int) -> str:
-    allowed = [count for count in range(1, width + 1) if width % count == 0]
+    small = [count for count in range(1, math.isqrt(width) + 1) if width % count == 0]
+    allowed = sorted({*small, *(width // count for count in small)})
     near = [count for count in allowed if count < heads][-1:] + [count for count in allowed if count > heads][
         :1
     ]

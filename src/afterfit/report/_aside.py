@@ -2,7 +2,23 @@
 
 import contextlib
 import pathlib
+import secrets
 from collections.abc import Generator
+
+
+def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """The place of a file in a folder that may be somebody else's.
+
+    **Raises:** `ValueError` if it is a link that leads out of the folder, or no file.
+    """
+    path = folder / name
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file: remove it, or name another --output.")
+    if folder.resolve() not in path.resolve().parents:
+        raise ValueError(
+            f"{path} is a link to {path.resolve()}, outside of {folder}: remove it, or name another --output."
+        )
+    return path
 
 
 @contextlib.contextmanager
@@ -20,7 +36,7 @@ def written_aside(target: pathlib.Path) -> Generator[pathlib.Path]:
         yield target
         return
     target = target.resolve()  # a link stays a link
-    aside = target.with_name(f".{target.name}.part")
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")  # nobody has put a link there
     try:
         yield aside
         aside.replace(target)

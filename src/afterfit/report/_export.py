@@ -28,6 +28,7 @@ def export(
     output: str | os.PathLike | None = None,
     *,
     step: int | None = None,
+    own_code: bool = False,
 ) -> pathlib.Path:
     """Writes the records of a store, or the network of one of its runs.
 
@@ -44,7 +45,9 @@ def export(
       `config`, what makes its configuration. For `nanda_transformer` and others without norms.
 
     **Arguments:** `run`: the id of one run, or its beginning; `output`: by default named after the store, or
-    the run; `step`: of the snapshot that holds the network, by default the last.
+    the run; `step`: of the snapshot that holds the network, by default the last; `own_code`: whether parts of
+    somebody's own that the recipe names may be imported, which `torch` and `transformer-lens` may need. Only
+    for stores that you trust.
 
     **Returns:** the file. An existing one is replaced only once the new one is complete.
 
@@ -59,6 +62,7 @@ def export(
             typing.cast(WeightFormat, to),
             None if output is None else pathlib.Path(output),
             step,
+            own_code,
         )
     if step is not None:
         raise ValueError(f"a step chooses a network, and {to} holds records: leave it out.")

@@ -22,12 +22,14 @@ class Network:
     - `step`: of the snapshot.
     - `parameters`, `initial`: from path to array, at that step and at step 0; `initial` is empty where the
       snapshot does not hold it.
+    - `own_code`: whether modules that the recipe names may be imported.
     """
 
     entry: RunEntry
     step: int
     parameters: dict[str, np.ndarray]
     initial: dict[str, np.ndarray]
+    own_code: bool = False
 
     @property
     def kind(self) -> str:
@@ -38,10 +40,12 @@ class Network:
     def experiment(self) -> Experiment:
         """The run's task, model and parametrisation; all else is at its default.
 
-        **Raises:** `RecipeError` for a user's own parts that are not there to be imported.
+        **Raises:** `RecipeError` for a user's own parts: a store may be somebody else's, and what its recipes
+        name is not imported unless `own_code` allows it.
         """
         parts = ("task", "model", "parametrisation")
-        return from_plain({name: self.entry.recipe[name] for name in parts if name in self.entry.recipe})
+        chosen = {name: self.entry.recipe[name] for name in parts if name in self.entry.recipe}
+        return from_plain(chosen, own_code=self.own_code)
 
     @property
     def symbols(self) -> int | None:
@@ -59,7 +63,7 @@ class Network:
         }
 
 
-def read_network(store: Store, run: str | None, step: int | None) -> Network:
+def read_network(store: Store, run: str | None, step: int | None, own_code: bool = False) -> Network:
     """The network of a run at a step, by default at its last snapshot.
 
     **Arguments:** `run`: its id, or the beginning of it; `None` if the store holds one run alone.
@@ -83,7 +87,7 @@ def read_network(store: Store, run: str | None, step: int | None) -> Network:
             f"run {entry.run} keeps no snapshot of step {step}, but of {_listed(sorted(records.snapshots))}."
         )
     kept = records.snapshots[step]
-    return Network(entry, step, _parameters(kept), _below(kept, "state.initial"))
+    return Network(entry, step, _parameters(kept), _below(kept, "state.initial"), own_code)
 
 
 def only_run(ids: Iterable[str], beginning: str) -> str:

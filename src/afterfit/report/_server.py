@@ -32,6 +32,7 @@ _NEXT_PORTS = 50  # tried in turn where no port was asked for
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _EVERY = 1.0  # seconds between looks at the store
 _BEAT = 15.0  # seconds of silence after which an event stream shows that it is alive
+_LONGEST = 8_000  # letters behind the "?" of an address: the labels of some axes
 _GRACE = 1  # seconds that the answers in progress get at the end
 _PARTS = ("paper.css", "look.css", "live.css", "live.js", "page.js", "charts.js", "network.js", "beside.js")
 _FILES = {"/": "live.html", **{f"/{name}": name for name in _PARTS}}
@@ -42,6 +43,7 @@ _HEADERS = {
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",  # no other page may load what this one says
     "Referrer-Policy": "no-referrer",  # the token is in the address
     "Cache-Control": "no-cache",
 }
@@ -151,9 +153,11 @@ def app(watch: Watch, *, port: int, token: str, end: threading.Event) -> "Starle
     def data(answer: Answer) -> Callable[["Request"], Response]:
         def reply(request: "Request") -> Response:
             try:
+                if len(request.url.query) > _LONGEST:
+                    raise ValueError(f"a wish has at most {_LONGEST:,} letters")
                 scene = watch.look()
                 told = {**answer(scene, request), "store": watch.name}
-            except (ValueError, OSError) as error:  # a wrong choice, a damaged file
+            except (ValueError, OSError, RecursionError) as error:  # a wrong choice, a damaged file
                 return _json({"error": str(error)}, 400)
             return _tagged(request, _encoded(told), "application/json")
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..statistics import Verdict
+from ._aside import inside
 from ._outcomes import interval_text, number_text, read_outcome, Row
 from ._template import write_filled
 
@@ -71,7 +72,9 @@ def write_study_page(
             ]
         ),
     }
-    return write_filled("study.html", parts, folder / "index.html" if path is None else pathlib.Path(path))
+    return write_filled(
+        "study.html", parts, inside(folder, "index.html") if path is None else pathlib.Path(path)
+    )
 
 
 def _named(told: dict[str, typing.Any]) -> "Study | None":
@@ -182,7 +185,7 @@ def _background(figure: "Figure | None") -> str:
 def _chart(folder: pathlib.Path, name: str, spoken: str) -> str:
     if not re.fullmatch(r"[\w-]{1,100}", name):  # no file of this folder
         return '<p class="note">There is no chart.</p>'
-    links = [] if (table := _text(folder / f"{name}.csv")) is None else [_csv_link(name, table)]
+    links = [] if (table := _text(inside(folder, f"{name}.csv"))) is None else [_csv_link(name, table)]
     picture = _picture(folder, name)
     if picture is None:
         return f'<p class="note">There is no chart. {"".join(links)}</p>'
@@ -209,13 +212,13 @@ def _picture(folder: pathlib.Path, name: str) -> tuple[str, str] | None:
     An SVG file becomes an image, not elements of the page: nothing in it runs or asks for anything, and its
     identifiers meet no others.
     """
-    drawing = _text(folder / f"{name}.svg")
+    drawing = _text(inside(folder, f"{name}.svg"))
     found = []
     size = ""
     if drawing is not None:
         found.append("data:image/svg+xml," + urllib.parse.quote(drawing.replace("\n", " "), safe=_PLAIN))
         size = _size(drawing)
-    pixels = folder / f"{name}.png"
+    pixels = inside(folder, f"{name}.png")
     if pixels.is_file():
         found.append("data:image/png;base64," + base64.b64encode(pixels.read_bytes()).decode())
     return (html.escape(min(found, key=len)), size) if found else None

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import typing
 from collections.abc import Mapping
 
@@ -22,10 +23,15 @@ _MARK = "# Written by `afterfit export`:"
 
 
 def export_weights(
-    store: pathlib.Path, run: str | None, to: WeightFormat, output: pathlib.Path | None, step: int | None
+    store: pathlib.Path,
+    run: str | None,
+    to: WeightFormat,
+    output: pathlib.Path | None,
+    step: int | None,
+    own_code: bool = False,
 ) -> pathlib.Path:
     """Writes the network of one run; see `export`."""
-    network = read_network(Store(store, create=False, readonly=True), run, step)
+    network = read_network(Store(store, create=False, readonly=True), run, step, own_code)
     target = output or pathlib.Path(_default_name(network))
     if to == "safetensors":
         arrays = {path.removeprefix("."): array for path, array in network.parameters.items()}
@@ -43,7 +49,9 @@ def export_weights(
 
 
 def _default_name(network: Network) -> str:
-    return f"run_{network.entry.run[:8]}_{network.step}.safetensors"  # a name that Python can import
+    # A name that Python can import, and no path: what a store calls its runs may be anything.
+    run = re.sub(r"\W", "", network.entry.run)[:8]
+    return f"run_{run}_{int(network.step)}.safetensors"
 
 
 def _write(target: pathlib.Path, arrays: Mapping[str, np.ndarray], about: dict[str, str]) -> pathlib.Path:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from ._data import AbstractObjective, AbstractTask, Data, Predict, Scores
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Addition(AbstractTask):
         check_whole("train", self.train, least=1)
         if self.modulus is not None:
             check_whole("modulus", self.modulus, least=2)
+        answers = 2 * self.digits if self.modulus is None else min(self.modulus, 2 * self.digits)
+        check_memory(self.pairs * (answers * self.outputs + 10), digits=self.digits, outputs=self.outputs)
         if self.train >= self.pairs:
             raise ValueError(
                 f"`train` must leave one of the {self.pairs} pairs to be asked, got {self.train}. "

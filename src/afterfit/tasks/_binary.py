@@ -16,7 +16,7 @@ from jaxtyping import Int
 
 from ._algebra import permutation_operation, permutation_table, residue_operation, residue_table
 from ._data import AbstractObjective, AbstractTask, CrossEntropy, Data
-from ._equations import check_equations, check_whole, split_equations
+from ._equations import check_equations, check_memory, check_whole, split_equations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,7 @@ class BinaryOperation(AbstractTask):
     def __post_init__(self):
         object.__setattr__(self, "operation", residue_operation(self.operation))
         check_whole("modulus", self.modulus, least=2)
+        check_memory(self.modulus**2, modulus=self.modulus)
         check_equations(self.answers, self.fraction, outliers=self.outliers, symbols=self.symbols)
 
     @property

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ._data import AbstractTask, Data
 from ._differential import Poisson
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 from ._residual import AbstractEquation, Residual
 
 
@@ -63,6 +63,13 @@ class PhysicsInformed(AbstractTask):
             check_whole("resolution", self.resolution, least=2)
         if self.room is not None:
             check_whole("room", self.room, least=self.points, reason=" (points)")
+        resolution = self.resolution or 2
+        check_memory(
+            10 * (resolution ** len(self.equation.low) + (self.room or self.points)),
+            points=self.points,
+            resolution=resolution,
+            room=self.room or 0,
+        )
 
     @property
     def title(self) -> str:

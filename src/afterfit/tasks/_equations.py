@@ -13,7 +13,12 @@ import zlib
 import numpy as np
 from jaxtyping import Int, UInt
 
+from .._memory import free_host_memory
 from ._data import Data
+
+
+MOST = 2**31 - 1
+"""The largest of all sizes."""
 
 
 def split_equations(
@@ -107,6 +112,7 @@ def check_equations(
         )
     if symbols is not None:
         check_whole("symbols", symbols, least=max(answers.shape), reason=" (the number of elements)")
+        check_memory(symbols**2, symbols=symbols)
     if outputs is None:
         outputs = max(answers.shape) if symbols is None else symbols
     largest = int(answers.max())
@@ -117,9 +123,34 @@ def check_equations(
 
 
 def check_whole(field: str, value: object, least: int, reason: str = "") -> None:
-    """Raise a `ValueError` unless the value of a field is a whole number of at least `least`."""
+    """Raise a `ValueError` unless the value of a field is a whole number of at least `least`.
+
+    What is counted in 32 bits must not be above `MOST` either.
+    """
     if not isinstance(value, numbers.Integral) or int(value) < least:
         raise ValueError(f"`{field}` must be a whole number of at least {least}{reason}, got {value!r}")
+    if int(value) > MOST:
+        raise ValueError(f"`{field}` must be at most {MOST:,}, got {value!r}")
+
+
+def check_memory(entries: int, **sizes: int) -> None:
+    """Raise a `ValueError` that names the largest of the sizes if the data they make do not fit into memory.
+
+    **Arguments:** `entries`: how many numbers there will be, roughly.
+    """
+    if entries < _FEW:  # asking how much is free takes longer than all other checks
+        return
+    needed, free = entries * _BYTES, free_host_memory()
+    if needed > free:
+        field = max(sizes, key=lambda name: sizes[name])
+        raise ValueError(
+            f"`{field}` of {sizes[field]:,} makes data of about {needed / 1e9:,.0f} GB, and "
+            f"{free / 1e9:.1f} GB of memory are free: take less"
+        )
+
+
+_FEW = 10**7
+_BYTES = 24  # of a number while data are made: twice in float64, and as what it becomes
 
 
 def training_count(equations: int, fraction: float) -> int:

@@ -1,8 +1,10 @@
 """Files of data that are not ours: where they are looked for, and how they are fetched and checked."""
 
+import contextlib
 import functools
 import gzip
 import hashlib
+import io
 import os
 import pathlib
 import typing
@@ -53,15 +55,42 @@ def look_for_file(folder: str, names: Sequence[str]) -> pathlib.Path | None:
     return next((place / name for name in names for place in places if (place / name).is_file()), None)
 
 
+MOST_UNPACKED = 1 << 30
+"""Bytes that a file of data may have, unpacked: ten times the largest that is known here, far from a bomb."""
+
+
+class Bounded(io.RawIOBase):
+    """What a file holds, up to so many bytes: more raise a `DataError`."""
+
+    def __init__(self, path: pathlib.Path, file: typing.Any, most: int | None = None):
+        self._path, self._file = path, file
+        self._most = self._left = MOST_UNPACKED if most is None else most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: typing.Any) -> int:
+        part = self._file.read(min(len(buffer), self._left + 1))
+        self._left -= len(part)
+        if self._left < 0:
+            raise DataError(
+                f"{self._path} holds more than {self._most:,} bytes: it is no file of this data set."
+            )
+        buffer[: len(part)] = part
+        return len(part)
+
+
 def read_bytes(path: pathlib.Path) -> bytes:
     """The contents of a file, unpacked if it is a gzip.
 
-    Raises a `DataError` if it cannot be read, is empty or damaged.
+    Raises a `DataError` if it cannot be read, is empty or damaged, or too large.
     """
     try:
-        contents = path.read_bytes()
-        if contents.startswith(b"\x1f\x8b"):
-            contents = gzip.decompress(contents)
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with contextlib.closing(gzip.GzipFile(fileobj=file)) if packed else file as plain:
+                contents = Bounded(path, plain).readall()
     except EOFError as error:
         raise DataError(
             f"{path} is incomplete: the gzip ends too early. Copy or download it again."
@@ -163,5 +192,9 @@ def _fetch(address: str, file: str, _: typing.Any) -> None:
 
     with requests.get(address, stream=True, timeout=30) as answer, open(file, "wb") as target:
         answer.raise_for_status()
+        left = MOST_UNPACKED
         for part in answer.iter_content(1 << 18):
+            left -= len(part)
+            if left < 0:
+                raise OSError(f"the answer has more than {MOST_UNPACKED:,} bytes")
             target.write(part)

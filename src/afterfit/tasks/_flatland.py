@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 
 
 DISTANCE, REACH = 3.0, 1.0
@@ -75,6 +75,14 @@ class Flatland(AbstractTask):
             raise ValueError(f"`discs` must be at most 8, so that they find room, got {self.discs}.")
         if self.room is not None:
             check_whole("room", self.room, least=self.views, reason=" (views)")
+        check_memory(
+            4 * (self.asked + (self.room or self.views)) * self.rays * self.samples,
+            views=self.views,
+            asked=self.asked,
+            rays=self.rays,
+            samples=self.samples,
+            room=self.room or 0,
+        )
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 from ._files import DataError
 from ._graphs import Graph, graph_of_smiles, import_rdkit, padded_graph, stacked_graphs
 from ._properties import Properties, properties_digest, read_properties
@@ -153,6 +153,10 @@ def _check_counts(molecules: int, room: int | None) -> None:
     check_whole("molecules", molecules, least=2)
     if room is not None:
         check_whole("room", room, least=molecules, reason=" (`molecules`)")
+    check_memory((room or molecules) * _NUMBERS_OF_A_MOLECULE, molecules=molecules, room=room or 0)
+
+
+_NUMBERS_OF_A_MOLECULE = 4_000  # about
 
 
 def _data(

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +73,15 @@ class Polynomial(AbstractTask):
             raise ValueError(f"`beta` must be fixed or normal, got {self.beta!r}.")
         if self.keys is not None and (self.beta != "normal" or self.pool is not None or self.directions != 1):
             raise ValueError("`keys` draw one normal beta and no spare examples: leave `pool` out.")
+        check_memory(
+            (self.pool or self.train + self.test) * (self.inputs + self.directions)
+            + self.inputs * self.directions,
+            inputs=self.inputs,
+            directions=self.directions,
+            train=self.train,
+            test=self.test,
+            pool=self.pool or 0,
+        )
 
     @property
     def title(self) -> str:
@@ -150,6 +159,9 @@ class KernelEigenvector(AbstractTask):
         for field in ("inputs", "train", "test", "index"):
             check_whole(field, getattr(self, field), least=1)
         points = self.train + self.test
+        check_memory(
+            points * (4 * points + self.inputs), inputs=self.inputs, train=self.train, test=self.test
+        )
         if self.index > points:
             raise ValueError(
                 f"`index` must be at most {points}: {points} examples have as many eigenvectors, got "

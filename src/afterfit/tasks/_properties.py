@@ -1,22 +1,26 @@
 """Tables of QM9: molecules and one of their properties, from CSV files and from the official archive."""
 
+import bz2
+import contextlib
 import csv
 import dataclasses
 import difflib
 import functools
 import gzip
+import io
+import lzma
 import math
 import pathlib
 import re
 import tarfile
 import typing
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from ._files import DataError, file_version, files_digest, find_file, Official
+from ._files import Bounded, DataError, file_version, files_digest, find_file, Official, read_bytes
 
 
 QM9_NAMES = ("dsgdb9nsd.xyz.tar.bz2", "qm9.csv", "qm9.csv.gz", "qm9_sample.csv", "qm9_sample.csv.gz")
@@ -31,7 +35,7 @@ OFFICIAL = Official(
 XYZ_COLUMNS = tuple("A B C mu alpha homo lumo gap r2 zpve u0 u298 h298 g298 cv".split())
 """Properties in the second line of an XYZ file, behind "gdb" and the number, as CSV files call them."""
 
-_DAMAGED = (OSError, EOFError, zlib.error, UnicodeError, csv.Error, tarfile.TarError)
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeError, csv.Error, tarfile.TarError)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,9 +81,8 @@ def _read(version: tuple[pathlib.Path, int, int], target: str) -> Properties:
 
 
 def _table(path: pathlib.Path, target: str) -> Iterator[tuple[str, str, str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(typing.cast(Iterable[str], file))
+    with io.StringIO(read_bytes(path).decode("utf-8-sig"), newline="") as file:
+        reader = csv.reader(file)
         head = next(reader, None)
         if head is None:
             raise DataError(f"{path} is empty.")
@@ -99,17 +102,33 @@ def _table(path: pathlib.Path, target: str) -> Iterator[tuple[str, str, str]]:
 def _archive(path: pathlib.Path, target: str) -> Iterator[tuple[str, str, str]]:
     _check_target(path, target, XYZ_COLUMNS)
     place = 2 + XYZ_COLUMNS.index(target)
-    with tarfile.open(path, "r|*") as archive:
+    # Nothing of it is ever written to the disk, so names and links in it lead nowhere.
+    with _unpacked(path) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.name.endswith(".xyz") else None
             if file is None:
                 continue
+            if member.size > _MOST_OF_A_MOLECULE:
+                raise DataError(f"{path}, {member.name}: {member.size:,} bytes are no molecule.")
             lines = file.read().decode().rstrip().splitlines()
             words, smiles = ([], []) if len(lines) < 4 else (lines[1].split(), lines[-2].split())
             if len(words) != 2 + len(XYZ_COLUMNS) or not smiles:
                 raise DataError(f"{path}, {member.name}: {len(XYZ_COLUMNS)} properties and SMILES expected.")
             # Two SMILES: of the graph that was drawn, and of the relaxed geometry.
             yield f"gdb_{words[1]}", smiles[0], words[place].replace("*^", "e")
+
+
+_MOST_OF_A_MOLECULE = 1 << 20  # bytes; the largest of QM9 has under 5,000
+
+
+@contextlib.contextmanager
+def _unpacked(path: pathlib.Path) -> Generator[io.BufferedReader]:
+    """What a packed archive holds, as it is read."""
+    packed: dict[bytes, typing.Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    with path.open("rb") as file:
+        opened = packed.get(file.read(2), open)
+    with opened(path, "rb") as plain:
+        yield io.BufferedReader(Bounded(path, plain))
 
 
 def _check_target(path: pathlib.Path, target: str, known: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ._data import AbstractObjective, AbstractTask, Data, Predict, Scores
-from ._equations import check_whole, random_order
+from ._equations import check_memory, check_whole, random_order
 from ._files import DataError, file_version, files_digest, find_file, read_bytes
 from ._stopwords import STOP_WORDS
 
@@ -152,6 +152,16 @@ def _check_fields(reviews: int, words: int, length: int, room: int | None) -> No
     check_whole("length", length, least=1)
     if room is not None:
         check_whole("room", room, least=reviews, reason=" (the number of reviews)")
+    check_memory(
+        (room or reviews) * length + _WORDS_OF_A_REVIEW * reviews + words,
+        reviews=reviews,
+        words=words,
+        length=length,
+        room=room or 0,
+    )
+
+
+_WORDS_OF_A_REVIEW = 300  # about
 
 
 class _Corpus(typing.NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError
-from ._equations import check_whole, random_order
+from ._equations import check_memory, check_whole, random_order
 from ._images import MNIST
 
 
@@ -45,6 +45,7 @@ class CosineImage(AbstractTask):
         check_whole("size", self.size, least=2)
         check_whole("waves", self.waves, least=1)
         check_whole("frequency", self.frequency, least=1)
+        check_memory(self.size**2 * self.waves, size=self.size, waves=self.waves)
         _check_train(self.train, self.size**2)
 
     @property

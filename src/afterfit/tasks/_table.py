@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Int
 
 from ._data import AbstractObjective, AbstractTask, CrossEntropy, Data
-from ._equations import check_equations, split_equations
+from ._equations import check_equations, check_whole, split_equations
+from ._files import MOST_UNPACKED
 
 
 UNDEFINED = ("", "-1", "-1.0", "-", "?", "nan", "none")
@@ -76,6 +77,8 @@ class TableTask(AbstractTask):
             object.__setattr__(self, "table", f"{name}{MARK}{_digest(name)}")
         else:
             object.__setattr__(self, "table", _rows(self.table))
+        if self.outputs is not None:
+            check_whole("outputs", self.outputs, least=1)
         check_equations(
             self.answers, self.fraction, outliers=self.outliers, symbols=self.symbols, outputs=self._outputs
         )
@@ -148,9 +151,15 @@ def _parted(table: str) -> tuple[str, str | None]:
 
 def _digest(name: str) -> str:
     try:
-        return hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise ValueError(f"`table` {name!r} cannot be read: {error.strerror}") from error
+        path = pathlib.Path(name)
+        if not path.is_file() and path.exists():
+            raise ValueError("it is no file")  # a device may never end
+        if path.stat().st_size > MOST_UNPACKED:
+            raise ValueError(f"it has more than {MOST_UNPACKED:,} bytes")
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"`table` {name!r} cannot be read: {reason}") from error
 
 
 def _text_rows(path: pathlib.Path) -> list[list[str]]:

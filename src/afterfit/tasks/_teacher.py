@@ -1,6 +1,7 @@
 """Teacher and student: a network learns the function of another one from few examples."""
 
 import dataclasses
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._data import AbstractObjective, AbstractTask, Data, MeanSquaredError, Predict, Scores
-from ._equations import check_whole
+from ._equations import check_memory, check_whole
 
 
 _ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}
@@ -75,6 +76,16 @@ class TeacherStudent(AbstractTask):
             check_whole("hidden", width, least=1)
         if self.activation not in _ACTIVATIONS:
             raise ValueError(f"`activation` must be tanh or relu, got {self.activation!r}.")
+        widths, pool = (self.inputs, *self.hidden, self.outputs), self.pool or self.train + self.test
+        check_memory(
+            pool * max(widths) + sum(map(operator.mul, widths, widths[1:])),
+            inputs=self.inputs,
+            hidden=max(self.hidden, default=0),
+            outputs=self.outputs,
+            train=self.train,
+            test=self.test,
+            pool=self.pool or 0,
+        )
 
     @property
     def title(self) -> str:

@@ -8,7 +8,7 @@ from ._experiment import (
     probe_name as probe_name,
     Seeds as Seeds,
 )
-from ._kinds import kinds as kinds, nearest as nearest, RecipeError as RecipeError
+from ._kinds import brief as brief, kinds as kinds, nearest as nearest, RecipeError as RecipeError
 from ._modifiers import (
     AbstractConstraint as AbstractConstraint,
     ConstantNorm as ConstantNorm,
@@ -31,7 +31,13 @@ from ._program import (
     Recipe as Recipe,
     State as State,
 )
-from ._recipe import changed as changed, fork as fork, from_plain as from_plain, to_plain as to_plain
+from ._recipe import (
+    changed as changed,
+    fork as fork,
+    from_plain as from_plain,
+    located as located,
+    to_plain as to_plain,
+)
 from ._schedule import (
     AbstractSchedule as AbstractSchedule,
     At as At,

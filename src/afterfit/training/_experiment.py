@@ -9,6 +9,7 @@ from .._html import table
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._brief import brief_fields, brief_lines
+from ._kinds import nearest
 from ._modifiers import AbstractConstraint, Noise, Parametrisation
 from ._optimisers import AbstractOptimiser, AdamW
 from ._precision import Precision, PRECISIONS
@@ -134,11 +135,11 @@ class Experiment:
         names = [probe_name(probe) for probe in self.probes]
         for name in names:
             if names.count(name) > 1 or name in BASIC_MEASURES:
-                raise ValueError(f"two measures are called {name!r}: rename one of the probes.")
+                raise ValueError(f"`probes`: two measures are called {name!r}, rename one of them.")
         known = (*BASIC_MEASURES, *names)
         if self.stop is not None and self.stop.measure.split("/")[0] not in known:
             raise ValueError(
-                f"`stop` waits for {self.stop.measure!r}, which is not measured: {', '.join(known)}."
+                f"`stop.measure` {self.stop.measure!r} is not measured{nearest(self.stop.measure, known)}"
             )
         if self.fork is not None:
             self._check_fork(self.fork)
@@ -189,5 +190,5 @@ class Seeds:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int) or not 0 <= value < 2**32:
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
                 raise ValueError(f"seed `{field.name}` must be an integer in [0, 2**32), got {value!r}.")

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import pathlib
+import reprlib
 import sys
 import traceback
 import types
@@ -30,6 +31,16 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f" (there are: {', '.join(names)})" if names else ""
 
 
+def brief(value: typing.Any) -> str:
+    """A value as a message shows it: of a long or deep one, the beginning."""
+    return _BRIEF.repr(value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = 10
+
+
 Contracts = tuple[type, ...]
 """The abstract classes that a component must be of; none where any function will do."""
 
@@ -44,8 +55,14 @@ def kinds(room: str, contracts: Contracts = ()) -> dict[str, typing.Any]:
     return {name: value for name, value in public.items() if _complaint(value, contracts) is None}
 
 
-def find(kind: str, room: str, contracts: Contracts = (), folder: pathlib.Path | None = None) -> typing.Any:
-    """The class or function that a kind names.
+def find(
+    kind: str,
+    room: str,
+    contracts: Contracts = (),
+    folder: pathlib.Path | None = None,
+    own_code: bool = True,
+) -> typing.Any:
+    """The class or function that a kind names; modules and files are imported only with `own_code`.
 
     **Raises:** `RecipeError` with the nearest name.
     """
@@ -54,6 +71,8 @@ def find(kind: str, room: str, contracts: Contracts = (), folder: pathlib.Path |
         if kind not in known:
             raise RecipeError([f"unknown kind {kind!r}{nearest(kind, known)}"])
         return known[kind]
+    if not own_code:
+        raise RecipeError([f"{kind!r} is somebody's own code, which is not imported unless it is allowed."])
     place, name = kind.rsplit(":", 1)
     module = _load(place, folder or pathlib.Path.cwd())
     if not hasattr(module, name):

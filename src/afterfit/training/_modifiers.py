@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from ..models import by_path, from_paths
+from ._optimisers import check_not_negative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Noise:
     gradient: float | None = None
     update: float | None = None
     weight: float | None = None
+
+    def __post_init__(self):
+        check_not_negative(gradient=self.gradient, update=self.update, weight=self.weight)
+
+
+_WIDEST = 10**6  # units of a layer that is masked
 
 
 def is_matrix(leaf: Array) -> bool:
@@ -152,6 +159,8 @@ class KeepUnits(AbstractConstraint):
         **Raises:** `ValueError` for units that a layer of this width does not have, and for truth values or
         fractions in place of their numbers.
         """
+        if not 0 < width <= _WIDEST:
+            raise ValueError(f"`width` must be from 1 to {_WIDEST:,}, got {width}.")
         given = np.asarray(list(units))
         if given.size and not np.issubdtype(given.dtype, np.integer):
             raise ValueError(

@@ -49,7 +49,8 @@ class AdamW(AbstractOptimiser):
 
     def __post_init__(self):
         check_rate(self.learning_rate)
-        check_decay_rates(self.b1, self.b2)
+        check_decay_rates(b1=self.b1, b2=self.b2)
+        check_not_negative(weight_decay=self.weight_decay, eps=self.eps, warmup=self.warmup)
         check_one_of("decay_to", self.decay_to, ("origin", "initial"))
 
     def direction(self) -> optax.GradientTransformation:
@@ -73,7 +74,8 @@ class Adam(AbstractOptimiser):
 
     def __post_init__(self):
         check_rate(self.learning_rate)
-        check_decay_rates(self.b1, self.b2)
+        check_decay_rates(b1=self.b1, b2=self.b2)
+        check_not_negative(eps=self.eps, warmup=self.warmup)
 
     def direction(self) -> optax.GradientTransformation:
         return optax.scale_by_adam(self.b1, self.b2, self.eps)
@@ -96,7 +98,8 @@ class SGD(AbstractOptimiser):
 
     def __post_init__(self):
         check_rate(self.learning_rate)
-        check_decay_rates(self.momentum)
+        check_decay_rates(momentum=self.momentum)
+        check_not_negative(weight_decay=self.weight_decay, warmup=self.warmup)
 
     def direction(self) -> optax.GradientTransformation:
         return optax.chain(decayed(self.weight_decay, "origin"), optax.trace(self.momentum))
@@ -114,6 +117,7 @@ class GradientDescent(AbstractOptimiser):
 
     def __post_init__(self):
         check_rate(self.learning_rate)
+        check_not_negative(weight_decay=self.weight_decay)
 
     def direction(self) -> optax.GradientTransformation:
         return decayed(self.weight_decay, "origin")
@@ -146,11 +150,18 @@ def check_rate(learning_rate: float) -> None:
         raise ValueError(f"`learning_rate` must be positive, got {learning_rate}.")
 
 
-def check_decay_rates(*rates: float) -> None:
-    """Raises `ValueError` unless each rate of forgetting lies in [0, 1)."""
-    for rate in rates:
+def check_decay_rates(**rates: float) -> None:
+    """Raises `ValueError` unless each rate of forgetting, given by its field, lies in [0, 1)."""
+    for field, rate in rates.items():
         if not 0 <= rate < 1:
-            raise ValueError(f"`b1`, `b2` and `momentum` must lie in [0, 1), got {rate}.")
+            raise ValueError(f"`{field}` must lie in [0, 1), got {rate}.")
+
+
+def check_not_negative(**values: float | None) -> None:
+    """Raises `ValueError` unless each value, given by its field, is at least 0, or left out."""
+    for field, value in values.items():
+        if value is not None and not value >= 0:
+            raise ValueError(f"`{field}` must not be negative, got {value}.")
 
 
 def check_one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:

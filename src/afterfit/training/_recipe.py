@@ -8,7 +8,9 @@ class of this library (`"AdamW"`), of an importable module (`"package.module:Nam
 import dataclasses
 import functools
 import inspect
+import math
 import pathlib
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import numpy as np
 import pydantic
 
 from ._experiment import Experiment, Fork
-from ._kinds import Contracts, find, kinds, nearest, RecipeError
+from ._kinds import brief, Contracts, find, kinds, nearest, RecipeError
 from ._numbers import number_fields
 from ._source import source_digest
 
@@ -63,16 +65,32 @@ def _kind_of(definition: typing.Any) -> dict[str, typing.Any]:
 # --- from plain data ----------------------------------------------------------------------------
 
 
-def from_plain(plain: dict[str, typing.Any], folder: pathlib.Path | None = None) -> Experiment:
+def from_plain(
+    plain: dict[str, typing.Any], folder: pathlib.Path | None = None, *, own_code: bool = True
+) -> Experiment:
     """The experiment that a table describes.
+
+    **Arguments:**
+
+    - `folder`: where kinds that name a file are looked up.
+    - `own_code`: whether kinds may name modules and files, which are imported then. Not for a recipe that
+      nobody here has asked to be run: one that was found in a store, say.
 
     **Raises:** `RecipeError` with all mistakes at once, each with its path.
     """
-    reader = _Reader(folder)
+    reader = _Reader(folder, own_code)
+    if plain.get("kind", Experiment.__name__) != Experiment.__name__:
+        raise RecipeError([f"kind: a recipe is an {Experiment.__name__}, got {brief(plain['kind'])}."])
     experiment = reader.component(Experiment, plain, "")
     if reader.mistakes:
         raise RecipeError(reader.mistakes)
     return experiment
+
+
+BESIDE = ("seed", "axes")
+"""What a recipe file has beside the fields of its experiment."""
+
+_DEEPEST = 30  # parts of parts: far from where Python gives up
 
 
 @dataclasses.dataclass
@@ -80,11 +98,15 @@ class _Reader:
     """Reads one table and gathers its mistakes."""
 
     folder: pathlib.Path | None
+    own_code: bool = True
     mistakes: list[str] = dataclasses.field(default_factory=list)
 
     def component(self, cls: typing.Any, plain: dict, path: str) -> typing.Any:
         """A dataclass from its table, or `None` after noting what is wrong."""
         before = len(self.mistakes)
+        if path.count(".") > _DEEPEST:
+            self.mistakes.append(f"{path[:60]}...: a part lies more than {_DEEPEST} parts deep in others.")
+            return None
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         values = {}
         try:
@@ -97,12 +119,14 @@ class _Reader:
         except Exception as error:  # a user's class that names what it does not import
             self.mistakes.append(f"{path}: the annotations of {cls.__name__} cannot be read: {error}")
             return None
+        written = ("kind",) if cls.__module__.startswith("afterfit.") else ("kind", "source")
         for name, value in plain.items():
-            if name in ("kind", "source"):
+            if name in written:
                 continue
             where = f"{path}.{name}" if path else name
             if name not in fields:
-                self.mistakes.append(f"{where}: unknown field of {cls.__name__}{nearest(name, fields)}")
+                known = (*fields, *(() if path else BESIDE))
+                self.mistakes.append(f"{where}: unknown field of {cls.__name__}{nearest(name, known)}")
                 continue
             values[name] = self.value(cls, fields[name], value, where)
         for name, field in fields.items():
@@ -115,7 +139,7 @@ class _Reader:
         try:
             return cls(**values)
         except Exception as error:  # a user's class may raise anything, and a table may not fit into memory
-            self.mistakes.append(f"{path}: {_reason(error)}" if path else _reason(error))
+            self.mistakes.append(located(cls, path, error))
             return None
 
     def value(self, cls: type, field: dataclasses.Field, value: typing.Any, path: str) -> typing.Any:
@@ -126,7 +150,9 @@ class _Reader:
             return self.plain(hint, value, path)
         several = typing.get_origin(hint) is tuple
         if isinstance(value, (list, tuple)) != several and not (value is None and not several):
-            self.mistakes.append(f"{path}: needs {'a list' if several else 'one component'}, got {value!r}.")
+            self.mistakes.append(
+                f"{path}: needs {'a list' if several else 'one component'}, got {brief(value)}."
+            )
             return None
         if several:
             return tuple(self.in_slot(hint, room, piece, f"{path}[{i}]") for i, piece in enumerate(value))
@@ -140,20 +166,24 @@ class _Reader:
             return value
         listed = nearest("", kinds(room, contracts))
         if not isinstance(value, (str, dict)):
-            self.mistakes.append(f"{path}: needs a component{listed}, got {value!r}.")
+            self.mistakes.append(f"{path}: needs a component{listed}, got {brief(value)}.")
             return None
         table = {"kind": value} if isinstance(value, str) else dict(value)
-        kind = table.get("kind") or _only_class(hint)
+        kind = table["kind"] if "kind" in table else _only_class(hint)
         if not isinstance(kind, (str, type)):
-            wrong = f", got {kind!r}" if kind is not None else ""
+            wrong = f", got {brief(kind)}" if kind is not None else ""
             self.mistakes.append(f"{path}: say which `kind`{listed}{wrong}")
             return None
         try:
-            definition = kind if isinstance(kind, type) else find(kind, room, contracts, self.folder)
+            definition = (
+                kind if isinstance(kind, type) else find(kind, room, contracts, self.folder, self.own_code)
+            )
         except RecipeError as error:
             self.mistakes += [f"{path}.kind: {mistake}" for mistake in error.mistakes]
             return None
         if isinstance(definition, types.FunctionType):
+            for name in table.keys() - {"kind", "source"}:
+                self.mistakes.append(f"{path}.{name}: {kind} is a function, which has no fields.")
             return definition
         return self.component(definition, table, path)
 
@@ -161,11 +191,8 @@ class _Reader:
         """A plain value, checked against its annotation."""
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return value
-        if bool not in _mentioned(hint) and any(isinstance(piece, bool) for piece in _pieces(value)):
-            self.mistakes.append(f"{path}: should be no truth value, got {value!r}.")
-            return None
         try:
-            return _adapter(hint).validate_python(value)
+            read = _adapter(hint).validate_python(value)
         except pydantic.errors.PydanticUserError:
             self.mistakes.append(f"{path}: a recipe holds no {hint!r}: annotate it with a plain type.")
             return None
@@ -173,8 +200,11 @@ class _Reader:
             for mistake in error.errors(include_url=False):
                 inner = "".join(f"[{part}]" for part in mistake["loc"] if isinstance(part, int))
                 message = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
-                self.mistakes.append(f"{path}{inner}: {message}, got {mistake['input']!r}.")
+                self.mistakes.append(f"{path}{inner}: {message}, got {brief(mistake['input'])}.")
             return None
+        strange = [f"{path}{place}: {wrong}" for place, wrong in _strange(hint, value)]
+        self.mistakes += strange
+        return None if strange else read
 
 
 @functools.cache
@@ -196,11 +226,45 @@ def _mentioned(hint: typing.Any) -> set[typing.Any]:
     return {hint}.union(*(_mentioned(inner) for inner in typing.get_args(hint)))
 
 
-def _pieces(value: typing.Any) -> Iterator[typing.Any]:
-    """A value and everything inside it."""
-    yield value
-    for piece in value if isinstance(value, (list, tuple)) else ():
-        yield from _pieces(piece)
+def _strange(hint: typing.Any, value: typing.Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """What pydantic would take for something else: "5" for 5, 1 for true, true for 1; and what is no number.
+
+    **Yields:** places inside the value, and what is wrong there.
+    """
+    if isinstance(value, (list, tuple)):
+        for index, piece in enumerate(value):
+            yield from _strange(hint, piece, f"{place}[{index}]")
+        return
+    mentioned = _mentioned(hint)
+    texts = str in mentioned or any(isinstance(one, str) for one in mentioned)
+    if isinstance(value, bool):
+        if bool not in mentioned:
+            yield place, f"should be no truth value, got {value!r}."
+    elif isinstance(value, str):
+        if not texts:
+            yield place, f"should be no text, got {value!r}: leave the quotation marks out."
+    elif isinstance(value, (int, float)):
+        if not {int, float} & mentioned and not any(type(one) in (int, float) for one in mentioned):
+            yield place, f"should be {'true or false' if bool in mentioned else 'no number'}, got {value!r}."
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield place, f"should be a finite number, got {value!r}."
+        elif not -(2**63) <= value < 2**63 and isinstance(value, int):
+            yield place, f"should be a number of 64 bits, got {brief(value)}."
+
+
+_QUOTED = re.compile(r"`([\w.]+)`")
+_NAMED_FIRST = re.compile(r"(?:unknown )?(\w+)\b")
+
+
+def located(cls: typing.Any, path: str, error: Exception) -> str:
+    """What a component said against its fields, with the path of the field that it named first."""
+    reason = _reason(error)
+    fields = {field.name for field in dataclasses.fields(cls) if field.init}
+    first = _NAMED_FIRST.match(reason)
+    candidates = [*_QUOTED.findall(reason), *([first[1]] if first else [])]
+    named = [name for name in candidates if name.split(".")[0] in fields]
+    where = ".".join(filter(None, (path, *named[:1])))
+    return f"{where}: {reason}" if where else reason
 
 
 def _contracts(hint: typing.Any) -> Contracts:
@@ -241,6 +305,8 @@ def changed(
     reader = _Reader(folder)
     tree = _Changes()
     for path, value in changes.items():
+        if path.count(".") > _DEEPEST:
+            raise RecipeError([f"{path[:60]}...: no field lies so deep."])
         tree.add(path.split("."), value)
     result = _apply(reader, experiment, tree, "")
     if reader.mistakes:
@@ -322,5 +388,5 @@ def _apply(reader: _Reader, part: typing.Any, changes: _Changes, path: str) -> t
     try:
         return dataclasses.replace(part, **values)
     except Exception as error:  # as in `_Reader.component`
-        reader.mistakes.append(f"{path}: {_reason(error)}" if path else _reason(error))
+        reader.mistakes.append(located(type(part), path, error))
         return None

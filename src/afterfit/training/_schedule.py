@@ -27,6 +27,7 @@ class LogSpaced(AbstractSchedule):
 
     def steps(self, last: int) -> Int[np.ndarray, " records"]:
         decades = np.log10(max(last, 1))
+        _check_count("per_decade", self.per_decade, decades * self.per_decade)
         spaced = 10 ** (np.arange(int(decades * self.per_decade) + 1) / self.per_decade)
         return np.unique(np.concatenate([[0], np.round(spaced), [last]]).astype(np.int64).clip(0, last))
 
@@ -42,6 +43,7 @@ class Every(AbstractSchedule):
             raise ValueError(f"`interval` must be at least 1 step, got {self.interval}.")
 
     def steps(self, last: int) -> Int[np.ndarray, " records"]:
+        _check_count("interval", self.interval, last // self.interval)
         return np.unique(np.append(np.arange(0, last + 1, self.interval), last))
 
 
@@ -57,6 +59,17 @@ class At(AbstractSchedule):
 
     def steps(self, last: int) -> Int[np.ndarray, " records"]:
         return np.unique([step for step in self.chosen if step <= last]).astype(np.int64)
+
+
+MOST_RECORDS = 10_000_000
+"""Of one run: more are no curve, and fill the memory of whoever looks at them."""
+
+
+def _check_count(field: str, value: int, count: float) -> None:
+    if count > MOST_RECORDS:
+        raise ValueError(
+            f"`{field}` = {value} picks {int(count):,} steps, the most of one run are {MOST_RECORDS:,}."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
