@@ -106,10 +106,13 @@ def _text(recipe: Mapping[str, typing.Any]) -> str:
     return json.dumps(recipe, sort_keys=True, separators=(",", ":"))
 
 
-def read_run(recipe: Mapping[str, typing.Any], folder: pathlib.Path | None = None) -> Run:
+def read_run(
+    recipe: Mapping[str, typing.Any], folder: pathlib.Path | None = None, *, own_code: bool = True
+) -> Run:
     """The run that has this recipe (`Run.recipe`).
 
-    **Arguments:** `folder`: where modules that the recipe names are looked up first.
+    **Arguments:** `folder`: where modules that the recipe names are looked up first; `own_code`: whether
+    they are imported at all.
 
     **Raises:** `RecipeError` where it cannot be read, or where a definition or a data file that it names is
     another one here.
@@ -117,7 +120,7 @@ def read_run(recipe: Mapping[str, typing.Any], folder: pathlib.Path | None = Non
     plain = dict(recipe)
     seeds, trunk = Seeds(**plain.pop("seeds")), plain.pop("trunk", False)
     plain.pop("files", None)
-    run = Run(from_plain(plain, folder), seeds, trunk)
+    run = Run(from_plain(plain, folder, own_code=own_code), seeds, trunk)
     if _text(run.recipe) != _text(recipe):
         differing = sorted(name for name in recipe if run.recipe.get(name) != recipe[name])
         raise RecipeError(
