@@ -189,6 +189,7 @@ def status(options: argparse.Namespace) -> int:
 
 def view(options: argparse.Namespace) -> int:
     """Serves the live page of a store until it is interrupted."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a GPU belongs to those who train
     with _served(options, options.outcomes), contextlib.suppress(KeyboardInterrupt):
         tell("Ctrl-C ends it.")
         threading.Event().wait()

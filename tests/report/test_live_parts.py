@@ -61,17 +61,15 @@ def test_a_network_from_step_to_step(tab, folder):
         tab.wait(f"{_drawn('#picture')} === 1 && {_drawn('#equations')} === 1")
         assert tab.run(_text("step-text")) == "20"
         choose(tab, "shown", "network")
-        last = tab.run(_text("equations-note"))
-        assert last.startswith("At step 20: right on ")
+        tab.wait(f"{_text('equations-note')}.startsWith('At step 20: right on ')")
         tab.run(
             "(slider => { slider.value = 0; slider.dispatchEvent(new Event('input')) })"
             "(document.getElementById('step'))"
         )
         tab.wait(f"{_text('step-text')} === '0' && {_text('equations-note')}.startsWith('At step 0:')")
-        for method in ("t-SNE", "components"):
+        for method, rows in (("t-SNE", 5), ("components", 5), ("circle", 5 + 6)):
             choose(tab, "method", method)
-            rows = tab.run("document.getElementById('picture').view.data('rows').length")
-            assert rows == 5
+            tab.wait(f"document.getElementById('picture').view?.data('rows').length === {rows}")
         is_clean(tab, address)
 
 
@@ -108,3 +106,35 @@ def test_verdicts_as_they_come(tab, folder, tmp_path):
     with live_page(folder / "network", outcomes=tmp_path) as address:
         open_page(tab, address)
         assert tab.run("document.getElementById('verdicts').hidden")
+
+
+def test_choices_of_another_store_are_forgotten(tab, folder):
+    elsewhere = {
+        "run": "nobody", "where": {"depth": "3"}, "colour": "depth", "panel": "depth", "x": "depth",
+        "landscape": True, "up": "depth", "height": "sharpness", "outcome": "/else", "verdict": "zz",
+        "inside": True, "table": "nothing by rows", "step": 3, "method": "ring", "measures": None,
+    }  # fmt: skip
+    with live_page(folder / "spheres", outcomes=folder / "results") as address:
+        open_page(tab, _chosen(address, **elsewhere))
+        assert tab.run("document.getElementById('one').hidden")
+        tab.wait(f"{_drawn('#curves')} === 2 && {_drawn('#landscape-panels')} === 1")
+        assert tab.run("[at => at('height').value + at('up').value]"
+                       ".map(one => one(id => document.getElementById(id)))[0]") == "loss"  # fmt: skip
+        assert tab.run("document.querySelectorAll('#claims tr').length") > 0
+        # The browser itself tells of the run that is not there.
+        assert [one for one in tab.complaints if "api/run" not in one] == []
+
+
+def test_a_chart_that_was_hidden_while_the_window_changed(tab, folder):
+    (entry,) = Store(folder / "network").runs()
+    with live_page(folder / "network") as address:
+        open_page(tab, _chosen(address, run=entry.run, inside=True))
+        tab.wait(f"{_drawn('#equations')} === 1")
+        tab.run("document.getElementById('close').click()")
+        tab.wait("document.getElementById('one').hidden")
+        tab.size(900)
+        tab.run("document.querySelector('#runs button').click()")
+        tab.wait("!document.getElementById('one').hidden")
+        tab.wait("[...document.querySelectorAll('#one canvas')].every(one => one.clientWidth > 100)")
+        tab.size(1280)
+        is_clean(tab, address)

@@ -15,7 +15,7 @@ from ._diagram import diagram_spec, STATISTICS
 from ._labels import label, words
 from ._runs import Axis, COLOURS, Measure, PANELS, Runs
 from ._scene import OPEN, RUN, Scene
-from ._specs import curves_spec, is_number, theme_config
+from ._specs import curves_spec, is_number, themes
 from ._words import ratio_text, step_text
 
 
@@ -101,7 +101,7 @@ def curves(scene: Scene, choice: Choice) -> Plain:
         "shown": int(runs.present.sum()),
         "panels": [_panel(runs, style, place) for place in places],
         "legend": _legend(runs, colours),
-        "themes": {theme: theme_config(theme, colours[theme]) for theme in THEMES},
+        "themes": themes(colours),
     }
 
 

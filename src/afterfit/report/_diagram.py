@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ..statistics import Phase
-from ._colours import PAIR
 from ._runs import Axis, Runs
 from ._scene import OPEN, pooled_times, Scene
-from ._specs import Spec, theme_config
+from ._specs import Spec, themes
 from ._words import ratio_text, step_text
 
 
@@ -54,8 +53,8 @@ def diagram_spec(
 ) -> dict[str, typing.Any]:
     """A heat map of a statistic over two axes (or one), pooled over all others.
 
-    `statistic`: one of `STATISTICS`, or "last " and a measure. Times are censored medians; an arrow says
-    that at least half of the runs had not got there when they ended.
+    `statistic`: one of `STATISTICS`, or "last " and a measure. Times are censored medians; "not yet"
+    says that at least half of the runs had not got there when they ended.
 
     **Raises:** `ValueError` for an unknown statistic.
     """
@@ -67,7 +66,7 @@ def diagram_spec(
         "fields": {"x": x.name, "y": "" if y is None else y.name},
         "spec": _spec(rows, x, y, statistic),
         "columns": {name: [row[name] for row in rows] for name in COLUMNS},
-        "themes": {theme: theme_config(theme, list(PAIR[theme])) for theme in PAIR},
+        "themes": themes(),
     }
 
 

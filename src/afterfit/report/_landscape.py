@@ -1,8 +1,7 @@
 """Landscapes of runs at constant norm, and the ways of the others through them.
 
 Axes of this module
-    run      runs of the scene
-    sphere   groups of runs of one radius
+    run      runs of the scene; chosen: those on spheres; way: those whose norm is free
 """
 
 import collections
@@ -12,31 +11,37 @@ import typing
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from ._colours import PAIR
-from ._diagram import last_values
+from ._landscape_specs import curve_spec, map_spec, Spec
 from ._runs import Axis
-from ._scene import Scene
-from ._specs import Spec, theme_config
+from ._scene import RUN, Scene
+from ._specs import themes
 
 
 NORM = "weight_norm"
-MINIMA = ("loss", "accuracy")  # whose values at the training minimum are known
-_PARTS = ("train", "test")
-_PATHS = 24  # more ways hide one another
+FLOOR = 1e-8
+"""Of a loss: below it lies rounding."""
+
+_RADII = ("parametrisation.init_scale", "constraint.norm")  # fields that set the radius
+_SOURCES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+_WAYS, _POINTS = 24, 100  # more ways hide one another; more points of one cannot be told apart
+_SERIES = 12  # lines at most
+_SPREAD = 1.1  # norms of one column of a map lie within this factor
 _LEVELS = 6  # contours at most
-_HEIGHT = 320
-_FLOOR = 1e-8  # of a loss, as in maps: below it lies rounding
+
+Row = dict[str, typing.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Spheres:
-    """Groups of runs of one radius, or one radius and one value of an axis."""
+class Sphere:
+    """Runs at one radius."""
 
-    norm: Float[np.ndarray, " sphere"]
-    place: list[int]
-    members: list[list[int]]
+    norm: float
+    place: int  # on the axis of a map
+    radius: str
+    series: str  # what tells it apart from other spheres at this radius
+    members: list[int]
 
 
 def landscape(scene: Scene, measure: str, up: str, where: Mapping[str, str]) -> dict[str, typing.Any]:
@@ -45,39 +50,36 @@ def landscape(scene: Scene, measure: str, up: str, where: Mapping[str, str]) -> 
     Beside spheres, which are runs with a `ConstantNorm`, a store may hold runs whose norm is free: their
     ways are drawn through the same plane.
 
-    **Arguments:** `measure`: "loss", "accuracy", or any other measure, which is taken at the last record;
-    `up`: an axis of numbers, for a map with contours; "" for curves.
-
-    **Raises:** `ValueError` for an unknown measure or axis, and an axis that has no numbers.
+    **Arguments:** `measure`: by default the loss; `up`: an axis of numbers, for a map with contours; "" for
+    curves. What this store does not have gives way to these.
     """
-    axis = scene.axis(up)
-    if axis is not None and not axis.ordered:
-        raise ValueError(f"the axis {up!r} has places that are no numbers")
-    wanted = scene.chosen(where)
-    fixed = np.array([_is_sphere(run.recipe) for run in scene.records], bool)
-    norms = scene.measure(NORM, ()).parts[""]
-    minima = _minima(scene, measure)
-    spheres = _spheres(scene, wanted & fixed, norms, axis)
-    paths = np.flatnonzero(wanted & ~fixed & np.isfinite(norms).any(axis=1))
-    shown = paths[np.unique(np.linspace(0, len(paths) - 1, min(_PATHS, len(paths))).round().astype(int))]
+    measures = [name for name, shape in scene.measures.items() if not shape and name != NORM]
+    measure = measure if measure in measures else "loss"
+    numbers = [
+        one for one in scene.axes if one.ordered and not one.is_seed and one.name not in (RUN, *_RADII)
+    ]
+    axis = next((one for one in numbers if one.name == up), None)
     told = {
-        "measures": [name for name, shape in scene.measures.items() if not shape and name != NORM],
-        "axes": [one.name for one in scene.axes if one.ordered and not one.is_seed],
-        "themes": {theme: theme_config(theme, list(PAIR[theme])) for theme in PAIR},
-        "note": _note(spheres, len(shown), len(paths)),
+        "measures": measures,
+        "measure": measure,
+        "axes": [one.name for one in numbers],
+        "up": axis.name if axis else "",
+        "panels": [],
+        "themes": themes(),
     }
+    norms = scene.measure(NORM, ()).parts.get("")
+    wanted = scene.chosen(where)
+    if norms is None:
+        return {**told, "note": "The norm of the weights is not recorded here."}
+    fixed = np.array([_is_sphere(run.recipe) for run in scene.records], bool)
+    found = _spheres(scene, np.flatnonzero(wanted & fixed), norms, axis)
+    free = np.flatnonzero(wanted & ~fixed & np.isfinite(norms).any(axis=1))
+    shown = free[np.unique(np.linspace(0, len(free) - 1, min(_WAYS, len(free))).round().astype(int))]
+    values, there = _minima(scene, measure)
+    note = _note(found, there, len(shown), len(free))
     if axis is None:
-        rows = [*_curve_rows(spheres, minima), *_path_rows(scene, measure, norms, shown)]
-        return {**told, "panels": [_panel("", _curve_spec(measure, rows), rows)]}
-    panels = []
-    for part, values in minima.items():
-        rows = [*_map_rows(spheres, values, measure, axis), *_level_rows(scene, norms, axis, shown)]
-        panels.append(_panel(part, _map_spec(rows, measure, axis), rows))
-    return {**told, "panels": panels}
-
-
-def _panel(heading: str, spec: Spec, rows: list[dict]) -> dict[str, typing.Any]:
-    return {"heading": heading, "fields": {}, "spec": spec, "columns": _columns(rows)}
+        return {**told, **_curves(scene, measure, found, values, norms, shown, note)}
+    return {**told, **_maps(scene, measure, axis, found, values, norms, shown, note)}
 
 
 def _is_sphere(recipe: Mapping[str, typing.Any]) -> bool:
@@ -86,104 +88,193 @@ def _is_sphere(recipe: Mapping[str, typing.Any]) -> bool:
 
 
 def _spheres(
-    scene: Scene, wanted: Bool[np.ndarray, " run"], norms: Float[np.ndarray, "run step"], axis: Axis | None
-) -> _Spheres:
-    """Runs of one setting of the radius together, in the order of the norm."""
-    groups: dict[tuple, list[int]] = collections.defaultdict(list)
-    for run in np.flatnonzero(wanted):
+    scene: Scene, runs: Int[np.ndarray, " chosen"], norms: Float[np.ndarray, "run step"], axis: Axis | None
+) -> list[Sphere]:
+    """Runs at one radius together, in the order of the axis, then of the norm."""
+    apart = [
+        one
+        for one in scene.axes
+        if not one.is_seed and one.name not in (RUN, *_RADII) and one is not axis and _varies(one, runs)
+    ]
+    groups: dict[tuple[int, str, str], list[int]] = collections.defaultdict(list)
+    for run in runs:
         recipe = scene.records[run].recipe
-        radius = (recipe.get("parametrisation") or {}).get("init_scale"), recipe["constraint"]
+        scale = recipe.get("parametrisation")
+        radius = scale.get("init_scale") if isinstance(scale, Mapping) else None
+        series = ", ".join(f"{one.title} {one.labels[one.index[run]]}" for one in apart)
         place = 0 if axis is None else int(axis.index[run])
-        groups[place, json.dumps(radius, sort_keys=True)].append(int(run))
-    middle = {
-        key: float(np.nanmedian(norms[members])) for key, members in groups.items() if _known(norms, members)
-    }
-    order = sorted(middle, key=lambda key: (key[0], middle[key]))
-    return _Spheres(
-        np.array([middle[key] for key in order]), [key[0] for key in order], [groups[key] for key in order]
+        groups[place, json.dumps([radius, recipe["constraint"].get("norm")]), series].append(int(run))
+    found = [
+        Sphere(float(np.nanmedian(norms[members])), place, radius, series, members)
+        for (place, radius, series), members in groups.items()
+        if np.isfinite(norms[members]).any()
+    ]
+    return sorted(found, key=lambda one: (one.series, one.place, one.norm))
+
+
+def _varies(axis: Axis, runs: Int[np.ndarray, " chosen"]) -> bool:
+    return len(np.unique(axis.index[runs])) > 1
+
+
+def _minima(scene: Scene, measure: str) -> tuple[dict[str, Float[np.ndarray, " run"]], str]:
+    """Each part of a measure at every run's training minimum, and that in words."""
+    import xarray
+
+    from ..landscape import reduced
+
+    parts = scene.measure(measure, ()).parts
+    named = {part: f"{part}_{measure}" if part else measure for part in parts}
+    recorded = {f"{part}_{name}": scene.measure(name, ()).parts.get(part) for part, name in _halves()}
+    if any(table is None for table in recorded.values()):
+        from ._diagram import last_values
+
+        return {part: last_values(table) for part, table in parts.items()}, "at their last records"
+    tables = recorded | {name: parts[part] for part, name in named.items()}
+    data = xarray.Dataset(
+        {name: (("run", "step"), table) for name, table in tables.items()}, {"step": scene.steps}
     )
+    found = reduced(data, measures=[name for name in named.values() if name not in _SOURCES])
+    if measure == "accuracy":
+        return {part: 1 - found[f"{part}_error"].values for part in parts}, "at their training minima"
+    return {part: found[name].values for part, name in named.items()}, "at their training minima"
 
 
-def _known(norms: Float[np.ndarray, "run step"], members: list[int]) -> bool:
-    return bool(np.isfinite(norms[members]).any())
+def _halves() -> list[tuple[str, str]]:
+    return [(part, name) for part, _, name in (full.partition("_") for full in _SOURCES)]
 
 
-def _minima(scene: Scene, measure: str) -> dict[str, Float[np.ndarray, " run"]]:
-    """Each part of a measure at every run's training minimum; of others than loss and accuracy the last."""
-    recorded = {name: scene.measure(name, ()).parts for name in MINIMA}
-    if measure in MINIMA and all(set(_PARTS) <= parts.keys() for parts in recorded.values()):
-        import xarray
-
-        from ..landscape import reduced
-
-        tables = {
-            f"{part}_{name}": (("run", "step"), parts[part])
-            for name, parts in recorded.items()
-            for part in _PARTS
-        }
-        found = reduced(xarray.Dataset(tables, {"step": scene.steps}))
-        if measure == "loss":
-            return {part: found[f"{part}_loss"].values for part in _PARTS}
-        return {part: 1 - found[f"{part}_error"].values for part in _PARTS}
-    return {part: last_values(table) for part, table in scene.measure(measure, ()).parts.items()}
-
-
-def _note(spheres: _Spheres, shown: int, paths: int) -> str:
+def _note(spheres: list[Sphere], there: str, shown: int, free: int) -> str:
     said = []
-    if spheres.members:
-        runs = sum(map(len, spheres.members))
-        said.append(f"{runs} runs at constant norm: medians at their training minima.")
+    if spheres:
+        runs = sum(len(one.members) for one in spheres)
+        said.append(f"{runs} runs at constant norm: medians {there}.")
     else:
         said.append("No run of constant norm is shown; `af.landscape.spheres` makes them.")
     if shown:
-        some = f"{shown} of {paths:,}" if shown < paths else str(shown)
+        some = f"{shown} of {free:,}" if shown < free else str(shown)
         said.append(f"Thin lines: {some} of the runs whose norm is free, on their way to a dot.")
     return " ".join(said)
 
 
-def _curve_rows(spheres: _Spheres, minima: dict[str, Float[np.ndarray, " run"]]) -> list[dict]:
-    return [
-        {"kind": "sphere", "part": part or "test", "w": norm, "value": _median(values[members])}
-        for part, values in minima.items()
-        for norm, members in zip(spheres.norm, spheres.members, strict=True)
+def _panel(heading: str, spec: Spec, rows: list[Row]) -> dict[str, typing.Any]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    plain = {name: [row.get(name) for row in rows] for name in names}
+    columns = {
+        name: [value.item() if isinstance(value, np.generic) else value for value in values]
+        for name, values in plain.items()
+    }
+    return {"heading": heading, "fields": {}, "spec": spec, "columns": columns}
+
+
+# --- curves -----------------------------------------------------------------------------------------
+
+
+def _curves(
+    scene: Scene,
+    measure: str,
+    spheres: list[Sphere],
+    values: Mapping[str, Float[np.ndarray, " run"]],
+    norms: Float[np.ndarray, "run step"],
+    shown: Int[np.ndarray, " way"],
+    note: str,
+) -> dict[str, typing.Any]:
+    series = list(dict.fromkeys(one.series for one in spheres))
+    if len(series) > _SERIES:
+        note += f" The first {_SERIES} of {len(series)} settings are drawn; choose values above."
+    rows: list[Row] = [
+        {"kind": "sphere", "part": part or "test", "w": one.norm, "series": one.series, "value": value}
+        for part, table in values.items()
+        for one in spheres
+        if one.series in series[:_SERIES] and (value := _median(table[one.members], measure)) is not None
     ]
-
-
-def _path_rows(
-    scene: Scene, measure: str, norms: Float[np.ndarray, "run step"], shown: np.ndarray
-) -> list[dict]:
-    """The way of each run; its last record stands once more, as a dot."""
-    rows: list[dict] = []
     for part, table in scene.measure(measure, ()).parts.items():
         for run in shown:
-            known = np.flatnonzero(np.isfinite(norms[run]) & np.isfinite(table[run]))
-            for at in known:
-                one = {
-                    "part": part or "test",
-                    "w": norms[run, at],
-                    "value": table[run, at],
-                    "step": scene.steps[at],
-                }
-                named = {"kind": "path", "run": scene.records[run].run[:8], **one}
-                rows += [named, {**named, "kind": "end"}] if at == known[-1] else [named]
-    return rows
+            way = _way(scene, run, norms, np.isfinite(table[run]))
+            rows += [
+                {**row, "part": part or "test", "value": _floored(table[run, at], measure)} for at, row in way
+            ]
+    if not rows:
+        return {"note": note + " Nothing of it is recorded yet."}
+    return {"note": note, "panels": [_panel("", curve_spec(measure, rows), rows)]}
 
 
-def _map_rows(spheres: _Spheres, values: Float[np.ndarray, " run"], measure: str, axis: Axis) -> list[dict]:
-    """Cells of a map, and contours where the spheres lie on a grid."""
-    by_row: dict[float, list[dict]] = collections.defaultdict(list)
-    for norm, place, members in zip(spheres.norm, spheres.place, spheres.members, strict=True):
-        up = float(axis.labels[place])
-        by_row[up].append({"w": norm, "up": up, "value": _median(values[members])})
+def _way(
+    scene: Scene,
+    run: int | np.integer,
+    norms: Float[np.ndarray, "run step"],
+    known: Bool[np.ndarray, " step"],
+) -> list[tuple[int, Row]]:
+    """The records of a run along which its norm is drawn; the last one stands once more, as a dot."""
+    places = np.flatnonzero(np.isfinite(norms[run]) & known)
+    if len(places) > _POINTS:
+        places = places[np.unique(np.linspace(0, len(places) - 1, _POINTS).round().astype(int))]
+    name = scene.records[run].run[:8]
+    rows = [(int(at), {"run": name, "w": norms[run, at], "step": scene.steps[at]}) for at in places]
+    ends = [(at, {"kind": "end", **row}) for at, row in rows[-1:]]
+    return [(at, {"kind": "path", **row}) for at, row in rows] + ends
+
+
+# --- maps -------------------------------------------------------------------------------------------
+
+
+def _maps(
+    scene: Scene,
+    measure: str,
+    axis: Axis,
+    spheres: list[Sphere],
+    values: Mapping[str, Float[np.ndarray, " run"]],
+    norms: Float[np.ndarray, "run step"],
+    shown: Int[np.ndarray, " way"],
+    note: str,
+) -> dict[str, typing.Any]:
+    merged = _merged(spheres)
+    if merged is None:
+        several = " and ".join(sorted({one.series for one in spheres})[:2])
+        return {"note": f"{note} Spheres of one radius have several norms ({several}): choose values above."}
+    ways = [
+        {**row, "up": float(axis.labels[axis.index[run]])}
+        for run in shown
+        for _, row in _way(scene, run, norms, np.ones(norms.shape[1], bool))
+    ]
+    panels = []
+    for part, table in values.items():
+        by_row: dict[float, list[Row]] = collections.defaultdict(list)
+        for one in merged:
+            up, value = float(axis.labels[one.place]), _median(table[one.members], measure)
+            if value is not None and np.isfinite(up):
+                by_row[up].append({"w": one.norm, "up": up, "value": value, "radius": one.radius})
+        lines = _contour_rows(by_row, measure) if _is_grid(by_row) else []
+        rows = [*_cell_rows(by_row), *lines, *(way for way in ways if np.isfinite(way["up"]))]
+        if rows:
+            panels.append(_panel(part, map_spec(rows, measure, axis.title), rows))
+        if by_row and not _is_grid(by_row):
+            note += " No contours: the rows do not have the same norms (yet)." * (part == next(iter(values)))
+    return {"note": note, "panels": panels}
+
+
+def _merged(spheres: list[Sphere]) -> list[Sphere] | None:
+    """Spheres of one radius and place as one, whatever else they differ in; None if their norms do."""
+    groups: dict[tuple[int, str], list[Sphere]] = collections.defaultdict(list)
+    for one in spheres:
+        groups[one.place, one.radius].append(one)
+    found = []
+    for (place, radius), alike in groups.items():
+        its = [one.norm for one in alike]
+        if max(its) > _SPREAD * min(its):
+            return None
+        members = [run for one in alike for run in one.members]
+        found.append(Sphere(float(np.median(its)), place, radius, "", members))
+    return sorted(found, key=lambda one: (one.place, one.norm))
+
+
+def _cell_rows(by_row: Mapping[float, list[Row]]) -> list[Row]:
     heights = np.array(sorted(by_row))
-    drawn = []
+    rows = []
     for (low, high), height in zip(_sides(heights), heights, strict=True):
-        row = by_row[height]
-        for (left, right), cell in zip(_sides(np.array([one["w"] for one in row])), row, strict=True):
-            if cell["value"] is not None:
-                around = {"left": left, "right": right, "low": low, "high": high}
-                drawn.append({"kind": "cell", **cell, **around})
-    return [*drawn, *_contour_rows(by_row, measure)]
+        cells = by_row[height]
+        for (left, right), cell in zip(_sides(np.array([one["w"] for one in cells])), cells, strict=True):
+            rows.append({"kind": "cell", **cell, "left": left, "right": right, "low": low, "high": high})
+    return rows
 
 
 def _sides(places: Float[np.ndarray, " place"]) -> list[tuple[float, float]]:
@@ -197,41 +288,25 @@ def _sides(places: Float[np.ndarray, " place"]) -> list[tuple[float, float]]:
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
-def _level_rows(
-    scene: Scene, norms: Float[np.ndarray, "run step"], axis: Axis, shown: np.ndarray
-) -> list[dict]:
-    """The ways of runs across a map: each stays at its place on the axis while its norm moves."""
-    rows: list[dict] = []
-    for run in shown:
-        up = float(axis.labels[axis.index[run]])
-        known = np.flatnonzero(np.isfinite(norms[run]))
-        name = scene.records[run].run[:8]
-        way = [{"run": name, "w": norms[run, at], "up": up, "step": scene.steps[at]} for at in known]
-        rows += [{"kind": "path", **one} for one in way] + [{"kind": "end", **way[-1]}]
-    return rows
+def _is_grid(by_row: Mapping[float, list[Row]]) -> bool:
+    """Whether all rows have the same radii, and at each about the same norm: seeds have their own."""
+    rows = list(by_row.values())
+    if len(rows) < 2 or len(rows[0]) < 2 or len({tuple(c["radius"] for c in row) for row in rows}) > 1:
+        return False
+    norms = np.array([[cell["w"] for cell in row] for row in rows])
+    return bool(np.all(norms.max(axis=0) <= _SPREAD * norms.min(axis=0)))
 
 
-def _contour_rows(by_row: Mapping[float, list[dict]], measure: str) -> list[dict]:
-    """Lines of constant value, between the logarithms of losses."""
+def _contour_rows(by_row: Mapping[float, list[Row]], measure: str) -> list[Row]:
+    """Lines of constant value on a grid, between the logarithms of losses."""
     from ..landscape import contours
 
     heights = sorted(by_row)
-    widths = {len(row) for row in by_row.values()}
-    if len(heights) < 2 or len(widths) != 1 or min(widths) < 2:
-        return []  # no grid yet: runs are still to come
-    # The norms of one radius differ a little from row to row: seeds have norms of their own.
     norms = np.median([[cell["w"] for cell in by_row[height]] for height in heights], axis=0)
-    table = np.array(
-        [
-            [np.nan if cell["value"] is None else cell["value"] for cell in by_row[height]]
-            for height in heights
-        ]
-    )
+    table = np.array([[cell["value"] for cell in by_row[height]] for height in heights])
     logarithmic = measure == "loss"
-    table = np.log10(np.maximum(table, _FLOOR)) if logarithmic else table
-    if not np.all(np.diff(norms) > 0) or not np.isfinite(table).any():
-        return []
-    low, high = np.nanmin(table), np.nanmax(table)
+    table = np.log10(table) if logarithmic else table
+    low, high = table.min(), table.max()
     levels = np.linspace(low, high, _LEVELS + 2)[1:-1]
     if logarithmic and high - low > 2:
         levels = np.arange(np.ceil(low), np.floor(high) + 1)[-_LEVELS:]
@@ -247,150 +322,10 @@ def _contour_rows(by_row: Mapping[float, list[dict]], measure: str) -> list[dict
     return rows
 
 
-def _median(values: Float[np.ndarray, " member"]) -> float | None:
+def _median(values: Float[np.ndarray, " member"], measure: str) -> float | None:
     known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else None
+    return _floored(float(np.median(known)), measure) if known.size else None
 
 
-def _columns(rows: list[dict]) -> dict[str, list]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    plain = {name: [row.get(name) for row in rows] for name in names}
-    return {
-        name: [value.item() if isinstance(value, np.generic) else value for value in values]
-        for name, values in plain.items()
-    }
-
-
-def _channel(field: str, title: str, values: list[float]) -> Spec:
-    # Always with a domain: Vega complains of layers without a row, and has none to find it from.
-    low, high = (min(values), max(values)) if values else (1.0, 2.0)
-    scale: Spec = {"nice": False}
-    if low > 0 and high > 5 * low:
-        scale |= {"type": "log", "domain": [low / 1.1, high * 1.1]}
-    else:
-        margin = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
-        scale |= {"domain": [low - margin, high + margin]}
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": scale,
-        "axis": {"grid": False, "tickCount": 6, "labelOverlap": True, "format": "~g"},
-    }
-
-
-def _values(rows: list[dict], field: str) -> list[float]:
-    return [float(row[field]) for row in rows if row.get(field) is not None]
-
-
-def _only(kind: str) -> list[Spec]:
-    return [{"filter": f"datum.kind === '{kind}'"}]
-
-
-def _base(height: int, description: str) -> Spec:
-    sized = {"width": "container", "height": height, "description": description}
-    return {**sized, "autosize": {"type": "fit-x", "contains": "padding"}}
-
-
-def _curve_spec(measure: str, rows: list[dict]) -> Spec:
-    title = measure.replace("_", " ")
-    y = _channel("value", title, _values(rows, "value"))
-    if measure == "accuracy":
-        y["scale"] = {"domain": [0, 1.03], "nice": False}
-    colour = {
-        "field": "part",
-        "type": "nominal",
-        "scale": {"domain": ["train", "test"]},
-        "legend": {"orient": "top", "title": None},
-    }
-    pointed = [{"field": name, "type": "quantitative", "format": ".4~g"} for name in ("w", "value")]
-    way = [{"field": "run", "type": "nominal"}, {"field": "step", "type": "quantitative"}, *pointed]
-    return {
-        **_base(_HEIGHT, f"{title} against the norm of the weights"),
-        "encoding": {
-            "x": _channel("w", "weight norm", _values(rows, "w")),
-            "y": y,
-            "color": colour,
-        },
-        "layer": [
-            {
-                "transform": _only("path"),
-                "mark": {"type": "line", "strokeWidth": 0.8, "opacity": 0.55},
-                "encoding": {"detail": {"field": "run"}, "order": {"field": "step", "type": "quantitative"}},
-            },
-            {
-                "transform": _only("end"),
-                "mark": {"type": "point", "filled": True, "size": 30},
-                "encoding": {"tooltip": way},
-            },
-            {
-                "transform": _only("sphere"),
-                "mark": {"type": "line", "strokeWidth": 2.4, "point": {"size": 40}},
-                "encoding": {"tooltip": pointed},
-            },
-        ],
-    }
-
-
-def _map_spec(rows: list[dict], measure: str, axis: Axis) -> Spec:
-    title = measure.replace("_", " ")
-    values = _values(rows, "value")
-    across = [value for field in ("left", "right", "w") for value in _values(rows, field)]
-    upwards = [value for field in ("low", "high", "up") for value in _values(rows, field)]
-    logarithmic = measure == "loss" and bool(values) and max(values) > 5 * max(min(values), _FLOOR)
-    low, high = (max(min(values), _FLOOR) if logarithmic else min(values), max(values)) if values else (0, 1)
-    scale: Spec = {"scheme": "viridis", "reverse": True, "domain": [low, high], "clamp": True}
-    if logarithmic:
-        scale["type"] = "log"
-    pointed = [{"field": name, "type": "quantitative", "format": ".4~g"} for name in ("w", "up", "value")]
-    return {
-        **_base(_HEIGHT, f"map of {title}"),
-        "encoding": {
-            "x": _channel("w", "weight norm", across),
-            "y": _channel("up", axis.title, upwards),
-        },
-        "layer": [
-            {
-                "transform": _only("cell"),
-                "mark": {"type": "rect"},
-                "encoding": {
-                    "x": _channel("left", "weight norm", across),
-                    "x2": {"field": "right"},
-                    "y": _channel("low", axis.title, upwards),
-                    "y2": {"field": "high"},
-                    "color": {
-                        "field": "value",
-                        "type": "quantitative",
-                        "scale": scale,
-                        "legend": {
-                            "orient": "top",
-                            "title": title,
-                            "format": ".2~g",
-                            "tickCount": 3,
-                            "gradientLength": 180,
-                        },
-                    },
-                    "tooltip": pointed,
-                },
-            },
-            {
-                "transform": _only("contour"),
-                "mark": {"type": "line", "strokeWidth": 1.6, "color": "#c0304b"},
-                "encoding": {
-                    "detail": {"field": "line"},
-                    "order": {"field": "order", "type": "quantitative"},
-                    "tooltip": {"field": "value", "type": "quantitative", "format": ".2~g"},
-                },
-            },
-            {
-                "transform": _only("path"),
-                "mark": {"type": "line", "strokeWidth": 2, "color": "white"},
-                "encoding": {"detail": {"field": "run"}, "order": {"field": "step", "type": "quantitative"}},
-            },
-            {
-                "transform": _only("end"),
-                "mark": {"type": "point", "size": 45, "fill": "black", "stroke": "white", "opacity": 1},
-                "encoding": {"tooltip": [{"field": name} for name in ("run", "w", "up", "step")]},
-            },
-        ],
-    }
+def _floored(value: float, measure: str) -> float:
+    return max(float(value), FLOOR) if measure == "loss" else float(value)

@@ -98,6 +98,7 @@ def _plain(folder: pathlib.Path) -> Row:
         "study": str(told.get("study", "")),
         "scale": str(told.get("scale", "")),
         "problem": "",
+        "page": str(folder / "index.html") if (folder / "index.html").exists() else "",
         "counts": {verdict: sum(row.get("verdict") == verdict for row in rows) for verdict in Verdict},
         "rows": [_texts(row) for row in rows],
     }

@@ -17,7 +17,7 @@ from ._curves import choose_style, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
-from ._specs import curves_spec, inside, is_number, reaches_over_edge, theme_config
+from ._specs import curves_spec, enclosed, is_number, reaches_over_edge, themes
 from ._template import packaged, write_filled
 from ._words import headline, phase_counts, ratio_text, shape, step_text
 
@@ -64,7 +64,7 @@ def write_page(
     rows = sum(chart["spec"]["data"]["values"].count("\n") for chart in charts.values())
     island = {
         "charts": charts,
-        "themes": {theme: theme_config(theme, colours[theme]) for theme in _THEMES},
+        "themes": themes(colours),
         "labels": [] if runs.colour is None else _drawn_labels(runs),
         "renderer": "canvas" if rows > _MANY_ROWS else "svg",
     }
@@ -121,7 +121,7 @@ def _phase_diagram(runs: Runs, charts: dict[str, dict]) -> str:
     writer.writerows(rows)
     spec |= {
         "params": [{"name": "focus", "value": ""}],
-        "data": inside(written.getvalue(), COLUMNS, ("value", "runs")),
+        "data": enclosed(written.getvalue(), COLUMNS, ("value", "runs")),
         "description": "steps to generalise over two axes",
     }
     # Whoever saves the points wants the names of the axes over them.
@@ -148,7 +148,7 @@ def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]
         table = panel_table(runs, measure, style, panel)
         chart = f"chart{len(charts)}"
         spec = curves_spec(runs, measure, style, table, _HEIGHT)
-        spec["data"] = inside(table.text, table.columns, list(filter(is_number, table.columns)))
+        spec["data"] = enclosed(table.text, table.columns, list(filter(is_number, table.columns)))
         charts[chart] = {"spec": spec, "header": table.header}
         heading = (
             "" if runs.panel is None or panel is None else f"{runs.panel.title} {runs.panel.labels[panel]}"

@@ -14,7 +14,8 @@ import typing
 from collections.abc import AsyncIterator, Callable, Generator
 
 from ._answers import Choice, curves, diagram, run, runs, status
-from ._inside import inside, operation_table
+from ._embedding import embedding
+from ._equations import equation_table
 from ._landscape import landscape
 from ._library import library
 from ._scene import Scene
@@ -280,12 +281,12 @@ def _landscape(scene: Scene, request: "Request") -> dict[str, typing.Any]:
 def _inside(watch: Watch, request: "Request") -> dict[str, typing.Any]:
     asked = request.query_params
     records = watch.records(asked.get("id", ""))
-    return inside(records, _step(request), asked.get("name", ""), asked.get("method", "circle"))
+    return embedding(records, _step(request), asked.get("name", ""), asked.get("method", ""))
 
 
 def _table(watch: Watch, request: "Request") -> dict[str, typing.Any]:
     asked = request.query_params
-    return operation_table(watch.records(asked.get("id", "")), _step(request), asked.get("shown", "answers"))
+    return equation_table(watch.records(asked.get("id", "")), _step(request), asked.get("shown", "answers"))
 
 
 def _step(request: "Request") -> int | None:

@@ -1,10 +1,11 @@
 """Charts as Vega-Lite specifications: plain dicts that a browser or `vl_convert` draws."""
 
 import typing
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
+from ._colours import PAIR
 from ._curves import column, Style, Table
 from ._runs import COLOURS, Measure, Runs
 
@@ -84,7 +85,7 @@ def is_number(column: str) -> bool:
     return column != "kind" and not column.startswith("axis")
 
 
-def inside(text: str, columns: Sequence[str], numbers: Container[str]) -> Spec:
+def enclosed(text: str, columns: Sequence[str], numbers: Container[str]) -> Spec:
     """The data of a chart that come with it, as comma-separated values."""
     parse = {name: "number" if name in numbers else "string" for name in columns}
     return {"values": text, "format": {"type": "csv", "parse": parse}}
@@ -122,6 +123,11 @@ def theme_config(theme: str, colours: list[str]) -> Spec:
             "tickColor": faint,
         },
     }
+
+
+def themes(colours: Mapping[str, Sequence[str]] = PAIR) -> dict[str, Spec]:
+    """The configurations of all themes; `colours` by theme, by default those of train and test."""
+    return {theme: theme_config(theme, list(colours[theme])) for theme in PAIR}
 
 
 def _layer(kind: str, mark: Spec, encoding: Spec) -> Spec:

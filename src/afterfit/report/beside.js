@@ -14,25 +14,26 @@ export async function showLandscape(told) {
   const { height, up } = chosen;
   if (unchanged(at("landscape"), [told.version, height, up, chosen.where, theme()])) return;
   const answer = await ask("landscape", { measure: height, up, where: where() });
-  const title = name => told.axes.find(axis => axis.name === name).title;
-  fill(at("height"), answer.measures.map(name => [name, name.replaceAll("_", " ")]), height);
-  fill(at("up"), [["", "nothing"], ...answer.axes.map(name => [name, title(name)])], up);
+  if (height !== chosen.height || up !== chosen.up) return; // another drawing is on its way
+  const title = name => told.axes.find(axis => axis.name === name)?.title ?? name;
+  fill(at("height"), answer.measures.map(name => [name, name.replaceAll("_", " ")]), answer.measure);
+  fill(at("up"), [["", "nothing"], ...answer.axes.map(name => [name, title(name)])], answer.up);
   at("landscape-note").textContent = answer.note;
   await panels.show(answer);
 }
 
 export async function showVerdicts(version) {
-  const { outcome, verdict } = chosen;
-  if (unchanged(at("verdicts"), [version, outcome, verdict])) return;
+  if (unchanged(at("verdicts"), [version, chosen.outcome, chosen.verdict])) return;
   const { outcomes } = await ask("verdicts");
   at("verdicts").hidden = !outcomes.length;
   if (!outcomes.length) return;
-  fill(at("outcome"), outcomes.map(one => [one.folder, `${one.study}, ${one.scale}`]), outcome || outcomes[0].folder);
-  const one = outcomes.find(one => one.folder === outcome) ?? outcomes[0];
+  const one = outcomes.find(one => one.folder === chosen.outcome) ?? outcomes[0];
+  fill(at("outcome"), outcomes.map(one => [one.folder, `${one.study}, ${one.scale}`]), one.folder);
   const names = Object.keys(one.counts);
+  const verdict = names.includes(chosen.verdict) ? chosen.verdict : "";
   fill(at("verdict"), [["", "all"], ...names.map(name => [name, name])], verdict);
-  at("verdicts-note").textContent = one.problem ||
-    `${names.map(name => `${number(one.counts[name])} ${name}`).join(", ")}. Charts and notes: ${one.folder}/index.html`;
+  const counts = names.map(name => `${number(one.counts[name])} ${name}`).join(", ");
+  at("verdicts-note").textContent = one.problem || `${counts}. ${one.page ? `With charts and notes: ${one.page}` : ""}`;
   const rows = one.rows.filter(row => !verdict || row.verdict === verdict);
   at("claims").replaceChildren(...rows.map(claim));
 }

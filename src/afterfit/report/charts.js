@@ -16,10 +16,18 @@ export function focusOn(label) {
   return focus;
 }
 
+// A chart that was drawn while its part of the page was closed has no width yet; Vega listens to the window alone.
+const opened = new ResizeObserver(entries => {
+  for (const { target, contentRect } of entries) {
+    if (contentRect.width && target.dataset.width === "0") dispatchEvent(new Event("resize"));
+    target.dataset.width = String(Math.round(contentRect.width));
+  }
+});
+
 // Rows from columns, which are shorter on the way.
 function zipped(columns) {
   const fields = Object.keys(columns);
-  return columns[fields[0]].map((_, row) => Object.fromEntries(fields.map(field => [field, columns[field][row]])));
+  return (columns[fields[0]] ?? []).map((_, row) => Object.fromEntries(fields.map(field => [field, columns[field][row]])));
 }
 
 // A chart whose shape is as before only gets its rows replaced, so it neither blinks nor loses its zoom.
@@ -27,13 +35,23 @@ export class Chart {
   constructor(place) {
     this.place = place;
     this.shape = "";
-    this.answer = null;
     this.drawing = Promise.resolve();
+    opened.observe(place);
   }
 
   show(answer, config, clicked) {
-    this.drawing = this.drawing.then(() => this.draw(answer, config, clicked));
+    this.drawing = this.drawing.catch(() => {}).then(() => this.draw(answer, config, clicked));
     return this.drawing;
+  }
+
+  // Nothing to show, or nothing any more.
+  clear() {
+    this.view?.finalize();
+    this.view = null;
+    this.shape = "";
+    this.place.replaceChildren();
+    opened.unobserve(this.place);
+    opened.observe(this.place);
   }
 
   async draw(answer, config, clicked) {
@@ -94,7 +112,7 @@ export class Panels {
 
   async show(answer, clicked = () => {}) {
     if (!unchanged(this.place, answer.panels.map(panel => panel.heading))) {
-      for (const chart of this.charts) views.delete(chart);
+      for (const chart of this.charts) chart.clear(), views.delete(chart);
       const places = answer.panels.map(() => element("div", { className: "chart" }));
       this.charts = places.map(place => new Chart(place));
       if (this.focused) for (const chart of this.charts) views.add(chart);

@@ -35,7 +35,16 @@ function showStatus(told) {
     element("span", { textContent: phase.advice }))));
 }
 
+// An address may come from another store, with axes and labels that are not here.
+function forget(told) {
+  const labels = Object.fromEntries(told.axes.map(axis => [axis.name, axis.labels]));
+  chosen.where = Object.fromEntries(Object.entries(chosen.where).filter(([name, label]) => labels[name]?.includes(label)));
+  if (chosen.colour && !labels[chosen.colour]) chosen.colour = null;
+  if (!labels[chosen.panel]) chosen.panel = "";
+}
+
 function showControls(told) {
+  if (told.axes.length) forget(told);
   const axes = told.axes.map(axis => [axis.name, axis.title]);
   fill(at("colour"), [["", "train and test"], ...axes], chosen.colour);
   fill(at("panel"), [["", "none"], ...axes], chosen.panel);
@@ -90,7 +99,7 @@ async function showDiagram(told) {
   const { x, y, statistic } = chosen;
   if (unchanged(at("diagram"), [told.version, x, y, statistic, chosen.where, theme()])) return;
   const answer = await ask("diagram", { x, y, statistic, where: where() });
-  await diagram.show({ ...answer, fields: { x: answer.fields.x, y: answer.fields.y } }, answer.themes[theme()],
+  await diagram.show(answer, answer.themes[theme()],
     labels => choose({ where: { ...chosen.where, ...labels } }).then(() => at("controls").scrollIntoView()));
 }
 
@@ -113,7 +122,12 @@ async function showRuns(version) {
 async function showOne(told) {
   at("one").hidden = !chosen.run;
   if (!chosen.run) return;
-  const one = await ask("run", { id: chosen.run });
+  const one = await ask("run", { id: chosen.run }).catch(() => null);
+  if (!one) { // it is of another store, or its file was deleted
+    at("one").hidden = true;
+    chosen.run = "";
+    return;
+  }
   at("one-title").textContent = `Run ${one.run.slice(0, 12)}`;
   at("one-story").textContent = `${one.state} at step ${one.step}; ${one.phase}: fitted its training set at ${one.memorised}, ` +
     `generalised at ${one.generalised} (times later: ${one.ratio}). ${one.message} ${one.advice}`;
@@ -121,7 +135,7 @@ async function showOne(told) {
   at("one-fields").replaceChildren(...pairs.map(([title, text]) =>
     element("tr", {}, element("td", { textContent: title }), element("td", { textContent: text }))));
   at("one-recipe").textContent = one.recipe;
-  await showNetwork(told.version);
+  showNetwork(["running", "interrupted"].includes(one.state) ? told.version : "");
   await showCurves(ofOne, told, { where: JSON.stringify({ run: chosen.run }), colour: "", linear: chosen.linear });
 }
 
@@ -141,8 +155,8 @@ async function draw() {
   }
   const told = latest;
   showStatus(told);
-  const choice = { where: where(), colour: chosen.colour, panel: chosen.panel, linear: chosen.linear };
   showControls(told);
+  const choice = { where: where(), colour: chosen.colour, panel: chosen.panel, linear: chosen.linear };
   await Promise.all([showRuns(told.version), showOne(told), showCurves(curves, told, choice).then(async ([first]) => {
     chosen.colour ??= first.panels.length ? first.colour : null;
     at("colour").value = first.colour;

@@ -11,12 +11,18 @@ export const theme = () => (dark.matches ? "dark" : "light");
 export const chosen = {
   colour: null, panel: "", linear: "", where: {}, measures: ["accuracy", "loss"], indices: {},
   x: null, y: null, statistic: "generalised", run: "",
-  inside: false, step: null, table: "", method: "circle", shown: "answers",
+  inside: false, step: null, table: "", method: "", shown: "answers",
   landscape: false, height: "loss", up: "", outcome: "", verdict: "",
 };
+// An address may be somebody else's, or of another store: only what has the right form is taken.
+const fitting = (value, like) => like === null ? ["string", "number"].includes(typeof value) : Array.isArray(like)
+  ? Array.isArray(value) && value.length === like.length && value.every(one => typeof one === "string")
+  : typeof value === typeof like && value !== null && !Array.isArray(value);
 try {
-  Object.assign(chosen, JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}"));
-} catch {} // somebody else's address
+  for (const [name, value] of Object.entries(JSON.parse(decodeURIComponent(location.hash.slice(1))))) {
+    if (name in chosen && fitting(value, chosen[name])) chosen[name] = value;
+  }
+} catch {}
 
 let draw = () => {};
 
