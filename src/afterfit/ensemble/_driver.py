@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ..store import Beacon, RunRecords, Store
 from ._executor import capacity, checked, lost, renewed
 from ._overview import LOOK_EVERY, Overview
-from ._pack import packs
+from ._pack import shares
 from ._progress import Display, Progress
 from ._run import Run
 from ._runner import check, Job, noun_of
@@ -113,7 +113,7 @@ class _Driver:
     ):
         self.store, self.terms, self.view = store, terms, view
         self.executor, self.own_executor = executor, False
-        self.lots = Lots(pack.runs for pack in packs(missing))
+        self.lots = Lots(shares(missing))
         self.open = {run.id: run for run in missing}  # neither stored nor failed
         self.flying: dict[concurrent.futures.Future[str], tuple[Shard, concurrent.futures.Executor]] = {}
         self.held: list[Shard] = []  # by other processes

@@ -8,9 +8,9 @@ import pathlib
 import socket
 import threading
 import time
-import traceback
 import typing
 
+from .._failure import told
 from ..store import RESULTS_VERSION, Store, StoreBusy
 from ..training import RecipeError
 from ._device import take_device
@@ -112,11 +112,6 @@ def _store(path: str, thread: int) -> Store:
 def this_process() -> str:
     """This process among those of all machines."""
     return f"{os.getpid()}@{socket.gethostname()}"
-
-
-def told(error: BaseException) -> str:
-    """An error with its traceback, as text."""
-    return "".join(traceback.format_exception(error))
 
 
 class _Watch:
