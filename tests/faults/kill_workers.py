@@ -72,15 +72,14 @@ import sys
 import distributed
 from kill_workers import plan
 import afterfit as af
-client = distributed.Client(sys.argv[1])
-plan(int(sys.argv[3]), int(sys.argv[4])).run(
-    sys.argv[2], executor=client.get_executor(pure=False), display=af.ensemble.silent, resume_every=0.5
-)
+address, store, packs, steps = sys.argv[1:]
+executor = distributed.Client(address).get_executor(pure=False) if address else None
+plan(int(packs), int(steps)).run(store, executor=executor, display=af.ensemble.silent, resume_every=0.5)
 """
 
 
 def drive(address: str, folder: pathlib.Path, numbers: list[str]) -> subprocess.Popen:
-    """A driver in a process of its own."""
+    """A driver in a process of its own; without an address it trains by itself."""
     words = [sys.executable, "-c", DRIVER, address, str(folder), *numbers]
     return subprocess.Popen(words, cwd=pathlib.Path(__file__).parent)
 
@@ -124,7 +123,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {name: pathlib.Path(scratch, name) for name in ("whole", "first", "calm", "killed", "two")}
         began = time.monotonic()
-        plan(*map(int, numbers)).run(folders["whole"], display=af.ensemble.silent)
+        if drive("", folders["whole"], numbers).wait():
+            return 1
         expected = bits(folders["whole"])
         packs = len(list(folders["whole"].glob("packs/*")))
         print(

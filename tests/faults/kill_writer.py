@@ -3,9 +3,9 @@
     python tests/faults/kill_writer.py [KILLS]
 
 The writer claims runs, goes on from its last resume point, publishes resume points, segments and packs as
-fast as the disk takes them, ends its session, and begins again. After every kill: all packs are whole and hold
-what was written, those that it had acknowledged are there, no acknowledged resume point is lost, and the next
-session sweeps what was left half-written. Takes about two minutes.
+fast as the disk takes them, ends its session, and begins again. After every kill: all packs are whole and
+hold what was written, those that it had acknowledged are there, no acknowledged resume point is lost, and the
+next session sweeps what was left half-written. Takes about two minutes.
 """
 
 import collections

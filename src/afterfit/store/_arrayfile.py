@@ -89,8 +89,8 @@ class ArrayFile:
         text = metadata.get("index")
         if text is None:
             raise StoreError(
-                f"{path} is damaged, or no file of afterfit: it has no table of contents. Move it elsewhere if "
-                "it is yours, or delete it."
+                f"{path} is damaged, or no file of afterfit: it has no table of contents. Move it elsewhere "
+                "if it is yours, or delete it."
             )
         if metadata.get("index_digest") != _short_digest(text):
             raise damage(path)
