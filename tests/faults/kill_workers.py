@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 
+import dask.config
 import distributed
 import jax.numpy as jnp
 from kill_repeatedly import bits
@@ -85,12 +86,15 @@ def drive(address: str, folder: pathlib.Path, numbers: list[str]) -> subprocess.
 
 
 def kill_every(seconds: float, cluster: distributed.LocalCluster, over: threading.Event) -> list[int]:
-    """Kills a worker at random whenever so many seconds have passed, until it is over."""
+    """Kills a worker at random whenever so many seconds have passed, until it is over.
+
+    Not one that is about to start: dask would never start it again.
+    """
     moments, killed = random.Random(0), []
     while not over.wait(seconds):
-        nannies = [nanny for nanny in cluster.workers.values() if nanny.process and nanny.process.pid]
-        if nannies:
-            process = moments.choice(nannies).process
+        processes = [nanny.process for nanny in cluster.workers.values()]
+        if up := [one for one in processes if one and one.status is distributed.Status.running]:
+            process = moments.choice(up)
             subprocess.run(["kill", "-KILL", str(process.pid)], stderr=subprocess.DEVNULL)
             killed.append(process.pid)
     return killed
@@ -118,6 +122,8 @@ def main() -> int:
     """Returns 0 if the bits are the same and no run is there twice."""
     # A worker that comes anew should compile nothing.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    # On a busy machine a worker may need longer to come back than the cluster would wait for it.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
     every = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     numbers = [sys.argv[2] if len(sys.argv) > 2 else "200", sys.argv[3] if len(sys.argv) > 3 else "10000"]
     with tempfile.TemporaryDirectory() as scratch:

@@ -2,9 +2,9 @@
 
     python tests/faults/stop_politely.py
 
-`run`, `worker`, `reproduce` and `run --on` must leave a resume point, say how to go on, and end with exit code
-130; a worker of dask must leave one too, from which the other worker goes on. No resume point is due by the
-clock, so each one is the signal's. Needs the extra `cluster`; takes about five minutes on two cores.
+`run`, `worker`, `reproduce` and `run --on` must leave a resume point, say how to go on, and end with exit
+code 130; a worker of dask must leave one too, from which the other worker goes on. No resume point is due by
+the clock, so each one is the signal's. Needs the extra `cluster`; takes about five minutes on two cores.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def points(store: pathlib.Path) -> set[str]:
 
 
 def stop(words: list[str], store: pathlib.Path, number: signal.Signals) -> str:
-    """Starts a command, sends it a signal once it trains, and returns what is wrong with its end, or nothing."""
+    """Starts a command, sends it a signal once it trains, and returns what is wrong with its end, if anything."""
     child = subprocess.Popen(
         [*AFTERFIT, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
