@@ -55,7 +55,7 @@ def points(store: pathlib.Path) -> set[str]:
 
 
 def stop(words: list[str], store: pathlib.Path, number: signal.Signals) -> str:
-    """Starts a command, sends it a signal once it trains, and returns what is wrong with its end, if anything."""
+    """Starts a command, sends it a signal once it trains, and returns what is wrong with its end."""
     child = subprocess.Popen(
         [*AFTERFIT, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -2,9 +2,9 @@
 
     python tests/faults/use_memory_up.py [GIGABYTES]
 
-The runs of that pack must be `failed`, with a message that says what to do, and those of the other one `done`.
-The limit (RLIMIT_AS) is one that the system does not tell of, so the memory ends in the middle of things. Takes
-about half a minute.
+The runs of that pack must be `failed`, with a message that says what to do, and those of the other one
+`done`. The limit (RLIMIT_AS) is one that the system does not tell of, so the memory ends in the middle of
+things. Takes about half a minute.
 """
 
 import pathlib

@@ -25,6 +25,7 @@ def from_the_future(tmp_path, finished, live, monkeypatch):
         session = Store(tmp_path).claim(["a", "b"])
         session.publish_runs([finished("a")])
         session.publish_resume([live("b", 4)])
+    assert session._lock is not None
     os.close(session._lock)
     session._lock = None
     (tmp_path / "packs" / f".{session.name}~0.tmp").write_bytes(b"half")
