@@ -149,7 +149,16 @@ def has_docstring(trees: Trees, target: tuple[str, ...]) -> bool:
     return any(has_docstring(trees, further) for further in passed_on)
 
 
-RULES = [wrong_directions, postponed_annotations, concrete_bases, long_modules, undocumented]
+def wall_clocks(trees: Trees) -> Iterator[str]:
+    """Times of day go back when a clock is set; `time.monotonic` does not."""
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(WALL_CLOCKS):
+                yield f"{'.'.join(module)} goes by {ast.unparse(node)}"
+
+
+WALL_CLOCKS = ("time.time", "time.time_ns", ".getmtime", ".st_mtime")
+RULES = [wrong_directions, postponed_annotations, concrete_bases, long_modules, undocumented, wall_clocks]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -194,6 +203,8 @@ BAD = [
     (concrete_bases, "models/_mlp.py", "from ..tasks import _sum\nclass Wide(_sum.Sum[int]): ..."),
     (long_modules, "tasks/_sum.py", "x = 1\n" * LONGEST),
     (undocumented, "tasks/_sum.py", "class AbstractSum: ...\nclass Sum: ...\nLIMIT = 3"),
+    (wall_clocks, "tasks/_sum.py", "import time\nbegan = time.time()"),
+    (wall_clocks, "tasks/_sum.py", "newest = max(path.stat().st_mtime for path in paths)"),
     (undocumented, "tasks/__init__.py", "from ._sum import missing as missing"),
 ]
 

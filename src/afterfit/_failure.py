@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import re
 import sysconfig
 import traceback
 import types
@@ -11,6 +12,17 @@ from collections.abc import Iterator
 _PACKAGE = pathlib.Path(__file__).parent
 _STANDARD = pathlib.Path(sysconfig.get_path("stdlib"))
 _MOST_LINES = 4  # of a message: JAX adds pages
+_TRACEBACK = (
+    "Traceback (most recent call last):"  # the error of a callback is text in the message of JAX's own
+)
+_FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>\S+)')
+
+
+def told(error: BaseException) -> str:
+    """An error with its traceback, as text that ends with the error's own words."""
+    whole = traceback.TracebackException.from_exception(error)
+    whole.__notes__ = None  # JAX says of each that it has left frames out
+    return "".join(whole.format())
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
@@ -28,6 +40,9 @@ def describe_failure(error: Exception) -> str:
     name = type(error).__name__
     lines = (f"{name}: {paragraph}" if paragraph else name).splitlines()[:_MOST_LINES]
     own = own_frames(error)
+    if _TRACEBACK in paragraph:
+        lines = [paragraph.splitlines()[-1]]
+        own = [*own, *_called_back(paragraph)]
     ours = [
         frame for frame in _inside(error.__traceback__) if _PACKAGE in pathlib.Path(frame.filename).parents
     ]
@@ -40,6 +55,13 @@ def describe_failure(error: Exception) -> str:
             "  If parts of this recipe are your own, look there; `afterfit doctor` shows the machine."
         )
     return "\n".join(lines)
+
+
+def _called_back(text: str) -> Iterator[traceback.FrameSummary]:
+    """The frames of a traceback that lie in a user's own files."""
+    for found in _FRAME.finditer(text.partition(_TRACEBACK)[2]):
+        if not _is_library(found["file"]):
+            yield traceback.FrameSummary(found["file"], int(found["line"]), found["name"])
 
 
 def _inside(trace: types.TracebackType | None) -> Iterator[traceback.FrameSummary]:

@@ -3,9 +3,6 @@
 import errno
 import json
 import os
-import shutil
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -94,35 +91,6 @@ def test_a_disk_that_fills_up_after_training(afterfit, written, stored, contents
     assert "No space left on the disk" in err and "Everything already stored is intact" in err
     assert contents(stored / "packs") == before
     assert afterfit("status", stored).out.startswith("1 run stored: 1 done")
-
-
-DISK = """
-import pathlib, sys
-from afterfit.cli import main
-recipe, folder = sys.argv[1:]
-store = folder + "/s"
-try:
-    pathlib.Path(folder, "ballast").write_bytes(bytes(1 << 24))
-except OSError:
-    pass
-print(main(["run", recipe, "--store", store]), sorted(p.name for p in pathlib.Path(store).iterdir()))
-"""
-
-
-def test_a_disk_that_is_full_from_the_start(written, tmp_path):
-    words = ["unshare", "-rm", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size=64k tmpfs {tmp_path / 'disk'}"
-    (tmp_path / "disk").mkdir()
-    if shutil.which("unshare") is None or subprocess.run([*words, mount], capture_output=True).returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    command = f'{mount} && exec "$0" -c "$1" "$2" "$3"'
-    done = subprocess.run(
-        [*words, command, sys.executable, DISK, str(written()), str(tmp_path / "disk")],
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "2 []\n"
-    assert "No space left on the disk" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_store_that_cannot_be_written_to(afterfit, written, stored, contents, monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Parts of a user's own that are missing, wrong, or raise."""
 
+import subprocess
 import sys
 
 import pytest
@@ -140,3 +141,33 @@ def test_parts_that_fail_in_training(afterfit, written, stored, contents, change
     assert before.items() <= after.items()
     assert Store(stored).status().counts == {"done": 1, "diverged": 0, "stopped": 0, "failed": 1}
     assert not list((stored / "running").glob("0*"))
+
+
+CALLING = """
+import jax, jax.numpy as jnp
+import numpy as np
+def host(length):
+    if length > 10:
+        raise RuntimeError("too long")
+    return np.float32(length)
+def calling(moment):
+    length = sum(jnp.sum(jnp.abs(leaf)) for leaf in jax.tree.leaves(moment.parameters))
+    return jax.pure_callback(host, jax.ShapeDtypeStruct((), jnp.float32), length)
+"""
+
+
+@pytest.mark.slow  # such a program cannot be kept compiled
+def test_a_callback_that_fails_in_one_lane(written, tmp_path):
+    """In a process of its own: JAX tells of the failure when Python ends, too."""
+    (tmp_path / "own_calls.py").write_text(CALLING)
+    changes = {"probes": ["own_calls.py:calling"], "axes/parametrisation.init_scale": [0.01, 9.0]}
+    script = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["run", str(written(changes)), "--store", str(tmp_path / "s")]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "afterfit: a run failed: RuntimeError: too long\n  in " in done.stderr, done.stderr
+    assert "own_calls.py, line 6, host: raise RuntimeError" in done.stderr
+    entries = Store(tmp_path / "s").runs()
+    scales = {entry.recipe["parametrisation"]["init_scale"]: entry for entry in entries}
+    assert {scale: entry.outcome for scale, entry in scales.items()} == {0.01: "done", 9.0: "failed"}
+    assert scales[9.0].message.startswith("Traceback") and "too long" in scales[9.0].message

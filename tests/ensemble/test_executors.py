@@ -155,6 +155,28 @@ def test_runs_that_cost_too_many_workers_are_given_up(tmp_path, monkeypatch):
         PLAN.run(tmp_path / "s", executor=pool, display=silent)
 
 
+def test_a_run_that_no_worker_survives_does_not_keep_the_others_from_the_store(tmp_path, monkeypatch, alone):
+    really, poison = _driver.work, PLAN.runs[0].id
+
+    def work(order):
+        if poison in {read_run(recipe).id for recipe in json.loads(order)["recipes"]}:
+            raise concurrent.futures.BrokenExecutor("it was killed")
+        return really(order)
+
+    monkeypatch.setattr(_driver, "work", work)
+    monkeypatch.setattr(_driver, "MOST_LOSSES", 1)
+    with (
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+        pytest.raises(RuntimeError, match=f"(?s)workers were lost over each of . runs, {poison} for"),
+    ):
+        PLAN.run(tmp_path / "s", executor=pool, display=silent)
+    others = [run.id for run in PLAN.runs[1:]]
+    assert Store(tmp_path / "s").has([poison, *others]) == set(others)
+    monkeypatch.setattr(_driver, "work", really)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert PLAN.run(tmp_path / "s", executor=pool, display=silent).identical(alone)
+
+
 @pytest.mark.slow
 def test_a_killed_process_is_replaced(tmp_path, alone):
     """The pool breaks, all that it was doing is lost, and another pool goes on."""

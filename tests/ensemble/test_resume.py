@@ -211,7 +211,8 @@ def test_signals_wait_for_the_call_in_progress():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_lanes_are_halved_when_memory_runs_out(monkeypatch):
+@pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, MemoryError])
+def test_lanes_are_halved_when_memory_runs_out(monkeypatch, kind):
     """The failure is planted; what follows it is real."""
     plan = af.sweep(BASE, {"seed": range(6)})
     undisturbed = plan.run(display=silent)
@@ -220,7 +221,7 @@ def test_lanes_are_halved_when_memory_runs_out(monkeypatch):
     def scarce(engine, legs):
         widths.append(engine.layout.lanes)
         if engine.layout.lanes > 2:
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: planted")
+            raise kind("RESOURCE_EXHAUSTED: planted")
         return advance(engine, legs)
 
     monkeypatch.setattr(Engine, "advance", scarce)

@@ -2,8 +2,11 @@ import shutil
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from faults.damage_packs import harm, HARMS
 
 from afterfit.store import Store, StoreError, StoreWarning
+from afterfit.store._runfile import write_runs
 
 
 def read_all(path) -> None:
@@ -13,21 +16,7 @@ def read_all(path) -> None:
     store.load(names)
 
 
-def harm(path, random: np.random.Generator, how: str) -> None:
-    content = bytearray(path.read_bytes())
-    place = int(random.integers(len(content)))
-    if how == "bit":
-        content[place] ^= 1 << int(random.integers(8))
-    elif how == "byte":
-        content[place] = (content[place] + int(random.integers(1, 256))) % 256
-    elif how == "cut":
-        del content[place:]
-    elif how == "longer":
-        content += bytes(1 + place)
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("how", ["bit", "byte", "cut", "longer"])
+@pytest.mark.parametrize("how", HARMS)
 def test_every_harm_to_a_pack_is_noticed(tmp_path, finished, only, how):
     with Store(tmp_path / "good").claim(["a", "b", "c", "d"]) as session:
         session.publish_runs([finished(name, 6, snapshots={0: {"w": np.ones(3)}}) for name in "abcd"])
@@ -107,3 +96,64 @@ def test_a_damaged_resume_point_falls_back_with_a_warning(tmp_path, live, only, 
         assert session.resume(["a"]) == {}
     with pytest.warns(StoreWarning, match="is damaged"):
         assert store.status().interrupted == {}
+
+
+@pytest.fixture
+def foreign(tmp_path, finished, live, only):
+    """A store of one run, and a function that puts a file of a kind beside its pack, under a name."""
+    with Store(tmp_path / "s").claim(["a", "b"]) as session:
+        session.publish_runs([finished("a")])
+        pack = only(tmp_path, "packs/*")
+        session.publish_resume([live("b")])
+        shutil.copy(only(tmp_path, "resume-*"), tmp_path / "point")
+
+    def place(kind: str, name: str):
+        path = pack.with_name(name)
+        if kind == "another program's":
+            safetensors.numpy.save_file({"weight": np.ones(3)}, path, {"made by": "somebody"})
+        elif kind == "of a newer format":
+            write_newer(path)
+        elif kind == "a copy":
+            shutil.copy(pack, path)
+        elif kind == "renamed":
+            pack.rename(path)
+        else:
+            shutil.copy(tmp_path / "point", path)
+        return path
+
+    return place
+
+
+def write_newer(path) -> None:
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr("afterfit.store._arrayfile.FORMAT", 99)
+        written = write_runs(path.parent, "{digest}.safetensors", [], [], {}, "")
+    written.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("another program's", "is damaged, or no file of afterfit.* Move it elsewhere"),
+        ("of a newer format", "has format 99, this afterfit reads up to .*: upgrade"),
+        ("a resume point", "holds runs on their way.* move it out of"),
+        ("a copy", r"is damaged: .*a new name.* delete it"),
+        ("renamed", r"is damaged: .*a new name.* delete it"),
+    ],
+)
+def test_files_that_somebody_has_put_among_the_packs(tmp_path, foreign, kind, message):
+    path = foreign(kind, f"{0:032x}.safetensors")  # the first that is looked at
+    with pytest.raises(StoreError, match=f"{path.name} {message}"):
+        Store(tmp_path / "s").load(["a"])
+    assert path.exists()
+
+
+def test_a_pack_with_a_name_that_is_none_is_passed_over_with_a_warning(tmp_path, foreign):
+    path = foreign("a copy", "results (1).safetensors")
+    store = Store(tmp_path / "s")
+    with pytest.warns(
+        StoreWarning, match=r"results \(1\).safetensors is passed over.* give it back its name"
+    ):
+        assert store.has(["a"]) == {"a"}
+    assert store.has(["a"]) == {"a"}  # it says so once
+    assert path.exists()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..store import Store
 from ._driver import LOOK_EVERY
 from ._machine import prepare
-from ._pack import packs
+from ._pack import shares
 from ._progress import Display
 from ._run import Run
 from ._runner import check, Job, noun_of, run_free
@@ -61,7 +61,7 @@ def attend(
                 return before
             time.sleep(LOOK_EVERY if before.held else 0.0)
     # Cut from all runs, stored or not: so every process finds the same shards.
-    shards = fixed_shards([pack.runs for pack in packs(list(distinct.values()))], SHARES * count)
+    shards = fixed_shards(shares(list(distinct.values())), SHARES * count)
     for turn in range(count):
         for shard in shards[(index - 1 + turn) % count :: count]:
             tried = run_free(shard, opened, display=display, resume_every=resume_every)

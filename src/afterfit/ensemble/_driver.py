@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ..store import Beacon, RunRecords, Store
 from ._executor import capacity, checked, lost, renewed
 from ._overview import LOOK_EVERY, Overview
-from ._pack import packs
+from ._pack import shares
 from ._progress import Display, Progress
 from ._run import Run
 from ._runner import check, Job, noun_of
@@ -21,7 +21,7 @@ from ._worker import Order, Summary, this_process, work
 
 
 MOST_LOSSES = 5
-"""So many workers may be lost in a row over one run that makes no progress."""
+"""So many workers may be lost in a row over one run that makes no progress; it is set aside then."""
 
 PATIENCE = 60.0
 """Seconds that an interrupted driver gives its workers to leave their resume points."""
@@ -113,17 +113,20 @@ class _Driver:
     ):
         self.store, self.terms, self.view = store, terms, view
         self.executor, self.own_executor = executor, False
-        self.lots = Lots(pack.runs for pack in packs(missing))
+        self.lots = Lots(shares(missing))
         self.open = {run.id: run for run in missing}  # neither stored nor failed
         self.flying: dict[concurrent.futures.Future[str], tuple[Shard, concurrent.futures.Executor]] = {}
         self.held: list[Shard] = []  # by other processes
         self.orders = 0
         self.losses: dict[str, int] = {}
+        self.aside: list[Shard] = []  # cost too many workers: tried again when all else is done
+        self.open_then = len(self.open)  # how many were open when that was done last
+        self.last_loss: BaseException | None = None
         self.failed: dict[str, str] = {}
 
     def run(self) -> None:
         """Hands out shards and takes in what becomes of them."""
-        while self.lots or self.flying or self.held:
+        while self.lots or self.flying or self.held or self._try_again():
             self._send()
             if self.flying:
                 done, _ = concurrent.futures.wait(self.flying, LOOK_EVERY, concurrent.futures.FIRST_COMPLETED)
@@ -185,19 +188,44 @@ class _Driver:
             self.held.append(Shard(shard.lot, rest))
 
     def _lose(self, shard: Shard, error: BaseException) -> None:
-        """Lets the runs of a lost worker wait again, unless they have cost too many workers."""
+        """Lets the runs of a lost worker wait again, or sets aside those that have cost too many."""
+        self.last_loss = error
         self._settle(shard.runs)
         rest = self._still(shard)
         finished = len(rest) < len(shard.runs)
         for run in rest:
             self.losses[run.id] = 0 if finished else self.losses.get(run.id, 0) + 1
-            if self.losses[run.id] > MOST_LOSSES:
-                raise RuntimeError(
-                    f"{MOST_LOSSES + 1} workers were lost over the same {len(rest)} runs, {run.id} for "
-                    f"instance, the last with: {type(error).__name__}: {error} Does a run need more memory "
-                    "than a worker has? The store keeps what was trained: start again to go on."
-                ) from error
-        self.lots.put_back(shard.lot, rest)
+        waiting = [run for run in rest if self.losses[run.id] <= MOST_LOSSES]
+        self.lots.put_back(shard.lot, waiting)
+        if costly := tuple(run for run in rest if self.losses[run.id] > MOST_LOSSES):
+            self.aside.append(Shard(shard.lot, costly))
+
+    def _try_again(self) -> bool:
+        """Lets what was set aside wait once more, each run apart, if any was finished since the last time.
+
+        So a run that no worker survives keeps no other one from being trained, and a time when many workers
+        are lost is waited out.
+
+        **Raises:** `RuntimeError` if nothing was finished.
+        """
+        for shard in self.aside:
+            self._settle(shard.runs)
+        left = [(shard.lot, rest) for shard in self.aside if (rest := self._still(shard))]
+        self.aside = []
+        if not left:
+            return False
+        if len(self.open) == self.open_then:
+            error = self.last_loss
+            raise RuntimeError(
+                f"{MOST_LOSSES + 1} workers were lost over each of {len(self.open)} runs, {left[0][1][0].id} "
+                f"for instance, the last with: {type(error).__name__}: {error} Does a run need more memory "
+                "than a worker has? The store keeps what was trained: start again to go on."
+            ) from error
+        self.open_then = len(self.open)
+        for lot, runs in left:
+            self.losses |= dict.fromkeys((run.id for run in runs), 0)
+            self.lots.put_apart(lot, runs)
+        return True
 
     def _renew(self, broken: concurrent.futures.Executor) -> None:
         """A pool of processes that has lost one is of no more use: another one takes its place."""

@@ -82,6 +82,19 @@ def lost() -> tuple[type[BaseException], ...]:
     return kinds
 
 
+def leaving() -> bool:
+    """Whether this is a worker of dask that somebody has told to end: dask waits some seconds for it."""
+    if "distributed" not in sys.modules:
+        return False
+    import distributed
+
+    try:
+        status = distributed.get_worker().status
+    except ValueError:  # no worker of dask
+        return False
+    return status not in (distributed.Status.running, distributed.Status.paused)
+
+
 def renewed(broken: Executor) -> Executor | None:
     """A pool of processes like one that has lost a process; `None` for executors that need no other."""
     if not isinstance(broken, concurrent.futures.ProcessPoolExecutor):

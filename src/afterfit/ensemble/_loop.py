@@ -15,7 +15,7 @@ from ._forks import begin, snapshot, Starts
 from ._interruption import uninterrupted
 from ._machine import layout_for
 from ._pace import Pace
-from ._pack import Pack, tree_bytes
+from ._pack import own_data, Pack, tree_bytes
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._seat import Leg, Seat
@@ -46,6 +46,7 @@ class Trainer:
             _check_stop_rules(pack, record)
             _check_memory(tree_bytes(template), (layout.devices if layout else jax.local_devices())[0])
             self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
+            self._lane_bytes = tree_bytes(template) + tree_bytes(own_data(pack.runs[0]))
             self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
 
     def run(self) -> None:
@@ -160,7 +161,10 @@ class Trainer:
         self._tell(sum(taken.values()))
 
     def _advance(self, plans: dict[int, list[Leg]]) -> Outcome | None:
-        """What a call brought, or `None` if the memory ran out (and no lane can be given up: it raises)."""
+        """What a call brought, or `None` if the memory ran out.
+
+        **Raises:** `MemoryError` if it did so with a single lane.
+        """
         layout = self.engine.layout
         shape = (layout.width, layout.legs)
         legs = Legs(np.zeros(layout.width, bool), np.zeros(shape, np.int32), np.zeros(shape, bool))
@@ -171,9 +175,11 @@ class Trainer:
                 legs.until[slot, index], legs.record[slot, index] = until, recorded
         try:
             return self.engine.advance(legs)
-        except jax.errors.JaxRuntimeError as error:
-            if not _out_of_memory(error) or layout.lanes == 1:
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
                 raise
+            if layout.lanes == 1:
+                raise _too_big(layout) from error
         return None
 
     def _keep_snapshots(self) -> None:
@@ -214,14 +220,11 @@ class Trainer:
         self.progress.phase = "compiling"
         self.display(self.progress)
         while True:
-            engine = _built(self.pack, layout)
+            engine = _built(self.pack, layout, self._lane_bytes)
             if engine is not None:
                 break
             if layout.lanes == 1:
-                raise MemoryError(
-                    f"a single run does not fit into the memory of {layout.devices[0]}: try a smaller model "
-                    "or batch, or fewer examples."
-                )
+                raise _too_big(layout)
             layout = layout.halved()
         self.engine, self.pace = engine, Pace(layout)
         self.progress.programs += 1
@@ -240,20 +243,29 @@ class Trainer:
         self._build(layout)
 
 
-def _built(pack: Pack, layout: Layout) -> Engine | None:
+def _built(pack: Pack, layout: Layout, lane_bytes: int) -> Engine | None:
     """An engine, or `None` if it needs more memory than there is."""
     free = free_memory(layout.devices[0])
+    if layout.lanes * lane_bytes > free:  # do not try: a system that promises too much kills the process
+        return None
     try:
         engine = Engine(pack, layout)
-    except jax.errors.JaxRuntimeError as error:
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
         return None
     return engine if engine.bytes_needed <= free else None
 
 
-def _out_of_memory(error: jax.errors.JaxRuntimeError) -> bool:
-    return "RESOURCE_EXHAUSTED" in str(error)
+def _out_of_memory(error: jax.errors.JaxRuntimeError | MemoryError) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _too_big(layout: Layout) -> MemoryError:
+    return MemoryError(
+        f"a single run does not fit into the memory of {layout.devices[0]}: try a smaller model or batch, or "
+        "fewer examples."
+    )
 
 
 def _check_memory(state: int, device: jax.Device) -> None:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from .._failure import own_frames
 from ..tasks import AbstractTask, Data
 from ..training import ExampleCounts, Program
 from ._run import Run
@@ -27,17 +28,17 @@ class Pack:
 
 
 def packs(runs: Sequence[Run]) -> list[Pack]:
-    """Groups runs by static structure, in order of first appearance."""
+    """Groups runs by static structure, in order of first appearance; runs with an obstacle are left out."""
     groups: dict[tuple[Hashable, Hashable], list[Run]] = collections.defaultdict(list)
     datas: dict[Hashable, Data] = {}
-    signatures: dict[Hashable, Hashable] = {}
+    signatures, blocked = _signatures(runs)
     for run in runs:
+        if run.id in blocked:
+            continue
         task = run.experiment.task
-        if task not in signatures:  # shapes are a matter of the task, whatever the seed
-            data = task_data(task, run.seeds.split)
-            signatures[task] = _signature(data, task.shared)
-            datas.setdefault(signatures[task], data)
         signature = signatures[task]
+        if signature not in datas:
+            datas[signature] = task_data(task, run.seeds.split)
         groups[(signature, Program.structure(run.experiment))].append(run)
     return [
         Pack(
@@ -47,6 +48,38 @@ def packs(runs: Sequence[Run]) -> list[Pack]:
         )
         for (signature, _), members in groups.items()
     ]
+
+
+def obstacles(runs: Sequence[Run]) -> dict[str, Exception]:
+    """What stands in the way of some runs, by run: errors of the code of a user's task, or too little memory.
+
+    **Raises:** what the library's own tasks have against their settings or files.
+    """
+    return _signatures(runs)[1]
+
+
+def shares(runs: Sequence[Run]) -> list[Sequence[Run]]:
+    """The runs of each pack, and as one more share those with an obstacle: who takes it stores why."""
+    blocked = obstacles(runs)
+    rest = [run for run in runs if run.id in blocked]
+    return [*(pack.runs for pack in packs(runs)), *([rest] if rest else [])]
+
+
+def _signatures(runs: Sequence[Run]) -> tuple[dict[AbstractTask, Hashable], dict[str, Exception]]:
+    """The signature of each task, a matter of the task whatever the seed, and the obstacles."""
+    found: dict[AbstractTask, Hashable] = {}
+    blocked: dict[str, Exception] = {}
+    for run in runs:
+        task = run.experiment.task
+        if task in found:
+            continue
+        try:
+            found[task] = _signature(task, run.seeds.split)
+        except Exception as error:
+            if isinstance(error, (OSError, ValueError)) and not own_frames(error):
+                raise
+            blocked[run.id] = error
+    return found, blocked
 
 
 def own_data(run: Run) -> Data:
@@ -83,12 +116,14 @@ def _without(data: Data, fields: tuple[str, ...]) -> Data:
     return dataclasses.replace(data, **dict.fromkeys(fields))
 
 
-def _signature(data: Data, shared: tuple[str, ...]) -> Hashable:
+@functools.lru_cache(maxsize=4096)
+def _signature(task: AbstractTask, seed: int) -> Hashable:
     """Shapes of what each lane holds, and contents of what a pack shares."""
-    own = _without(data, shared)
+    data = task_data(task, seed)
+    own = _without(data, task.shared)
     leaves, treedef = jax.tree.flatten(own)
     shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype.str) for leaf in leaves)
-    return treedef, shapes, tuple(_digest(getattr(data, name)) for name in shared)
+    return treedef, shapes, tuple(_digest(getattr(data, name)) for name in task.shared)
 
 
 def _digest(tree: PyTree) -> str:

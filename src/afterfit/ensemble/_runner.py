@@ -5,7 +5,6 @@ import dataclasses
 import os
 import pathlib
 import time
-import traceback
 import typing
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from ._engine import Engine, Layout
 from ._forks import start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
-from ._pack import Pack, packs
+from ._pack import obstacles, Pack, packs
 from ._progress import Display, Progress
 from ._publisher import Publisher
 from ._run import Run
@@ -104,7 +103,7 @@ class Job(typing.NamedTuple):
 
     def starts(self, todo: Sequence[Run]) -> Starts:
         """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
-        forks = [run for run in todo if run.parent is not None]
+        forks = _forks(todo)
         if not forks:
             return {}
         shapes = templates(forks)
@@ -129,7 +128,7 @@ class Job(typing.NamedTuple):
 
     def trunks(self, todo: Sequence[Run]) -> list[Run]:
         """The trunks that forks among the runs need and the store, which there must be, does not have."""
-        forks = [run for run in todo if run.parent is not None]
+        forks = _forks(todo)
         if not forks:
             return []
         found = self._stored(forks, templates(forks))
@@ -169,8 +168,11 @@ class Job(typing.NamedTuple):
         """
         progress = Progress(runs=self.runs, noun=self.noun, stored=self.runs - len(todo))
         self.display(progress)
-        groups = packs(todo)
-        problems: dict[str, Exception] = {}
+        groups, problems = packs(todo), obstacles(todo)
+        for run in todo:
+            if run.id in problems:
+                publisher.finish(failure(run, problems[run.id]))
+        publisher.publish_finished()
         for index, pack in enumerate(groups):
             later = [run.experiment for group in groups[index + 1 :] for run in group.runs]
             progress.steps_later = sum(one.steps - one.first_step for one in later)
@@ -211,14 +213,19 @@ class Job(typing.NamedTuple):
             else:
                 blamed, rest = ([], [[run] for run in left]) if len(pack.runs) > 1 else (left, [])
             problems: dict[str, Exception] = dict.fromkeys((run.id for run in blamed), error)
-            message = "".join(traceback.format_exception(error))
         for run in blamed:
-            publisher.finish(failure(run, message))
+            publisher.finish(failure(run, problems[run.id]))
         publisher.publish_finished()
         for runs in filter(None, rest):
             part = dataclasses.replace(pack, runs=tuple(runs))
             problems |= self._train_pack(part, publisher, progress, starts, again=False)
         return problems
+
+
+def _forks(runs: Sequence[Run]) -> list[Run]:
+    """Those of some runs that are forks and can be trained."""
+    blocked = obstacles(runs)
+    return [run for run in runs if run.parent is not None and run.id not in blocked]
 
 
 def about() -> dict[str, typing.Any]:

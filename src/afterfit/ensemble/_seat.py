@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from .._failure import told
 from ..store import LiveRun, RunRecords
 from ._run import Run
 
@@ -135,7 +136,7 @@ class Seat:
         return True
 
 
-def failure(run: Run, message: str) -> RunRecords:
+def failure(run: Run, error: Exception) -> RunRecords:
     """What the store keeps of a run that raised something: the message, with its traceback."""
     start = run.experiment.first_step
-    return RunRecords(run.id, run.recipe, np.zeros(0, np.int64), {}, "failed", start, message)
+    return RunRecords(run.id, run.recipe, np.zeros(0, np.int64), {}, "failed", start, told(error))

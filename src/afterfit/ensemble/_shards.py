@@ -62,6 +62,10 @@ class Lots:
         """Lets runs wait once more."""
         lot.waiting = sorted([*lot.waiting, *runs], key=steps_of, reverse=True)
 
+    def put_apart(self, lot: Lot, runs: Iterable[Run]) -> None:
+        """Lets runs wait once more, each for a worker of its own."""
+        self._lots += [dataclasses.replace(lot, waiting=[run]) for run in runs]
+
     def learn(self, lot: Lot, steps: int, seconds: float, overhead: float) -> None:
         """Takes in what a shard of so many steps cost."""
         lot.overhead = overhead

@@ -8,18 +8,19 @@ import pathlib
 import socket
 import threading
 import time
-import traceback
 import typing
 
+from .._failure import told
 from ..store import RESULTS_VERSION, Store, StoreBusy
 from ..training import RecipeError
 from ._device import take_device
+from ._executor import leaving
 from ._progress import Progress
 from ._run import read_run
 from ._runner import run_free
 
 
-LOOK_EVERY = 0.5  # seconds between looks at the driver's beacon
+LOOK_EVERY = 0.5  # seconds between looks at the driver's beacon, and at whether the worker must go
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,13 +115,8 @@ def this_process() -> str:
     return f"{os.getpid()}@{socket.gethostname()}"
 
 
-def told(error: BaseException) -> str:
-    """An error with its traceback, as text."""
-    return "".join(traceback.format_exception(error))
-
-
 class _Watch:
-    """A display that stops training when the beacon is out, and keeps what it cost."""
+    """A display that stops training when the beacon is out or the worker must go, and keeps what it cost."""
 
     def __init__(self, store: Store, beacon: str):
         self._store, self._beacon = store, beacon
@@ -135,7 +131,7 @@ class _Watch:
             self._steps = progress.steps
         if now - self._looked > LOOK_EVERY:
             self._looked = now
-            if not self._store.lit(self._beacon):
+            if leaving() or not self._store.lit(self._beacon):
                 raise KeyboardInterrupt
 
     def summary(self, failed: dict[str, str], *, stopped: bool = False) -> Summary:

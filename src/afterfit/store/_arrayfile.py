@@ -36,8 +36,10 @@ _CODES = {
     "complex64": "C64",
 }
 
-_intact: set[tuple[str, int, int]] = set()
-"""Files (path, nanosecond of change, size) whose digest this process has checked or made."""
+_Stamp = tuple[str, int, int, int, int]
+
+_intact: set[_Stamp] = set()
+"""Files whose digest this process has checked or made, as they were then."""
 
 
 def write(
@@ -84,7 +86,12 @@ class ArrayFile:
         self.path = path
         with _reading(path), safetensors.safe_open(path, "np") as file:
             metadata = file.metadata() or {}
-        text = metadata.get("index", "")
+        text = metadata.get("index")
+        if text is None:
+            raise StoreError(
+                f"{path} is damaged, or no file of afterfit: it has no table of contents. Move it elsewhere "
+                "if it is yours, or delete it."
+            )
         if metadata.get("index_digest") != _short_digest(text):
             raise damage(path)
         self.index: dict[str, Any] = json.loads(text)
@@ -142,7 +149,7 @@ class Reader:
 def damage(path: Path) -> StoreError:
     """The error for a file whose content is not what was written."""
     return StoreError(
-        f"{path} is damaged: its content is no longer what was written (a failing disk, or an edit). "
+        f"{path} is damaged: its content is not what its name says (a failing disk, an edit, a new name). "
         "Try a backup of it, or delete it: its runs are trained again when they are asked for."
     )
 
@@ -151,9 +158,10 @@ def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
+def _stamp(path: Path) -> _Stamp:
+    """What changes with a file; clocks may go back or be set, so these are compared and never ordered."""
     status = path.stat()
-    return str(path.absolute()), status.st_mtime_ns, status.st_size
+    return str(path.absolute()), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._error import StoreError
 from ._records import RunRecords
 from ._runfile import RunFile, write_runs
 from ._version import RESULTS_VERSION
 
 
-PACK_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
+SUFFIX = ".safetensors"
+PACK_NAME = re.compile(rf"[0-9a-f]{{32}}\{SUFFIX}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Pack:
     def __init__(self, path: Path):
         self.file = RunFile(path)
         index = self.file.index
+        if "outcomes" not in index:
+            raise StoreError(
+                f"{path} holds runs on their way, not finished ones: move it out of {path.parent}, where "
+                "somebody has put it."
+            )
         trunks = set(index.get("trunks", ()))  # packs from before there were forks have none
         self.entries: list[RunEntry] = [
             RunEntry(run, outcome, step, stop - start, version, number in trunks, self, number)

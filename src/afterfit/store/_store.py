@@ -2,14 +2,15 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ._beacon import Beacon, is_lit
 from ._disk import publish_json
-from ._error import explain, StoreError
-from ._pack import Pack, PACK_NAME, read_entries, RunEntry
+from ._error import explain, StoreError, StoreWarning
+from ._pack import Pack, PACK_NAME, read_entries, RunEntry, SUFFIX
 from ._records import RunRecords
 from ._session import held, Session
 from ._status import listing_digest, read_status, StoreStatus
@@ -40,6 +41,7 @@ class Store:
         self.readonly = readonly
         self._packs: dict[str, Pack] = {}
         self._entries: dict[str, list[RunEntry]] = {}
+        self._passed_over: set[str] = set()
         _open(self.path, create and not readonly)
         if not readonly:
             _require_writable(self.path)
@@ -137,9 +139,11 @@ class Store:
         # written here.
         folder = self.path / "packs"
         try:
-            names = {name for name in os.listdir(folder) if PACK_NAME.fullmatch(name)}
+            found = {name for name in os.listdir(folder) if name.endswith(SUFFIX) and name[0] != "."}
         except FileNotFoundError:
-            names = set()
+            found = set()
+        names = {name for name in found if PACK_NAME.fullmatch(name)}
+        self._pass_over(found - names)
         if not self._packs.keys() <= names:  # somebody deleted a pack
             self._packs, self._entries = {}, {}
         for name in sorted(names - self._packs.keys()):
@@ -149,6 +153,18 @@ class Store:
                 continue
             for entry in pack.entries:
                 self._entries.setdefault(entry.run, []).append(entry)
+
+    def _pass_over(self, names: set[str]) -> None:
+        """Warns once of files that are not called as packs are."""
+        for name in sorted(names - self._passed_over):
+            warnings.warn(
+                StoreWarning(
+                    f"{self.path / 'packs' / name} is passed over, because packs are called by 32 "
+                    "hexadecimal digits: give it back its name, or move it elsewhere."
+                ),
+                stacklevel=2,
+            )
+        self._passed_over |= names
 
 
 def _open(path: Path, create: bool) -> None:
