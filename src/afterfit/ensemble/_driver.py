@@ -16,7 +16,7 @@ from ._pack import packs
 from ._progress import Display, Progress
 from ._run import Run
 from ._runner import check, Job, noun_of
-from ._shards import Lots, Shard
+from ._shards import Lots, most_out, Shard, steps_of
 from ._worker import Order, Summary, this_process, work
 
 
@@ -113,10 +113,10 @@ class _Driver:
     ):
         self.store, self.terms, self.view = store, terms, view
         self.executor, self.own_executor = executor, False
-        self.lots = Lots(pack.runs for pack in packs(missing))
+        self.lots = Lots((pack.runs for pack in packs(missing)), steps_of)
         self.open = {run.id: run for run in missing}  # neither stored nor failed
-        self.flying: dict[concurrent.futures.Future[str], tuple[Shard, concurrent.futures.Executor]] = {}
-        self.held: list[Shard] = []  # by other processes
+        self.flying: dict[concurrent.futures.Future[str], tuple[Shard[Run], concurrent.futures.Executor]] = {}
+        self.held: list[Shard[Run]] = []  # by other processes
         self.orders = 0
         self.losses: dict[str, int] = {}
         self.failed: dict[str, str] = {}
@@ -149,7 +149,7 @@ class _Driver:
     def _send(self) -> None:
         workers = capacity(self.executor)
         self.view.workers = workers
-        while self.lots and len(self.flying) < max(workers + workers // 4, 1):
+        while self.lots and len(self.flying) < most_out(workers):
             shard = self.lots.cut(workers)
             self.orders += 1
             recipes = [run.recipe for run in shard.runs]
@@ -183,7 +183,7 @@ class _Driver:
         if rest := self._still(shard):
             self.held.append(Shard(shard.lot, rest))
 
-    def _lose(self, shard: Shard, error: BaseException) -> None:
+    def _lose(self, shard: Shard[Run], error: BaseException) -> None:
         """Lets the runs of a lost worker wait again, unless they have cost too many workers."""
         self._settle(shard.runs)
         rest = self._still(shard)
@@ -224,5 +224,5 @@ class _Driver:
         for name in self.store.has([run.id for run in runs]):
             self.open.pop(name, None)
 
-    def _still(self, shard: Shard) -> tuple[Run, ...]:
+    def _still(self, shard: Shard[Run]) -> tuple[Run, ...]:
         return tuple(run for run in shard.runs if run.id in self.open)
