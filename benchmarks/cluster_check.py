@@ -1,0 +1,102 @@
+"""Real sweeps of 1, 2 and 4 worker processes beside what the simulation of the cluster foretells."""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import resource
+import tempfile
+import time
+
+from ._cluster import Cluster, Plan, simulate
+from ._costs import lanes, measured, plan, SPAWN
+from ._table import Table
+from .cluster import CHECKED_STEPS
+
+
+RUNS = 64
+WORKERS = (1, 2, 4)
+ROUNDS = 3
+ALLOWED = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Real:
+    """A sweep: seconds to its end, and the cores that other processes left to it."""
+
+    seconds: float
+    cores: float
+
+
+def measure() -> Table:
+    """Costs and sweeps in turn, a few times."""
+    rows, figures, costs = [], [], None
+    counted = Plan((RUNS,), CHECKED_STEPS, lanes())
+    cores = float(len(os.sched_getaffinity(0)))
+    for number in range(ROUNDS):
+        costs = measured(CHECKED_STEPS, costs)
+        for workers in WORKERS:
+            real = _swept(workers, cores, number * 10 + workers)
+            quiet, foretold = (
+                simulate(counted, Cluster(workers, cores=left, own_driver=False), costs).seconds
+                for left in (cores, real.cores)
+            )
+            ratio = foretold / real.seconds
+            figures.append(
+                {"workers": workers, "foretold": foretold, "quiet": quiet, "ratio": ratio}
+                | dataclasses.asdict(real)
+                | {
+                    "step": costs.step,
+                    "start": costs.start,
+                    "program": costs.program,
+                    "company": costs.company,
+                }
+            )
+            rows.append(
+                (
+                    f"{number + 1}",
+                    f"{workers}",
+                    f"{real.seconds:.1f} s",
+                    f"{real.cores:.2f}",
+                    f"{foretold:.1f} s",
+                    f"{ratio:.2f}",
+                    f"{quiet:.1f} s",
+                )
+            )
+            print(" | ".join(rows[-1]), flush=True)
+    off = max(abs(one["ratio"] - 1) for one in figures)
+    notes = (
+        f"{RUNS} runs of {CHECKED_STEPS:,} steps on {cores:.0f} cores, which workers and driver share. What "
+        "workers cost is measured anew before each round. *Cores left* is what other processes did not use "
+        "during the sweep; the simulation is told it, and for the last column that all were free.",
+        f"Furthest off: {off:.0%} (allowed: {ALLOWED:.0%}).",
+    )
+    head = ("round", "workers", "measured", "cores left", "foretold", "ratio", "foretold, all cores free")
+    return Table("Sweeps as the simulated cluster foretells them", head, rows, figures, notes)
+
+
+def _swept(workers: int, cores: float, seed: int) -> Real:
+    """A real sweep with so many processes."""
+    planned = dataclasses.replace(plan(CHECKED_STEPS, RUNS), seed=seed)
+    ends: list[float] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        busy, own, began = _busy(), _own(), time.monotonic()
+        with concurrent.futures.ProcessPoolExecutor(workers, SPAWN) as pool:
+            display = lambda progress: ends.append(time.monotonic())
+            planned.run(pathlib.Path(scratch, "runs"), executor=pool, display=display)
+        others = (_busy() - busy) - (_own() - own)
+        return Real(ends[-1] - began, max(cores - others / (time.monotonic() - began), 0.25))
+
+
+def _busy() -> float:
+    """Seconds that all cores have been busy with anything, or taken away by the machine below."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, pathlib.Path("/proc/stat").read_text().split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
