@@ -35,7 +35,7 @@ from afterfit.ensemble._worker import Order, work
 from afterfit.models import by_path
 from afterfit.store import _session, LiveRun, RunRecords, Store
 from afterfit.store._pack import write_pack
-from afterfit.store._running import open_session
+from afterfit.store._running import next_number, open_session, sessions
 from afterfit.studies.omnigrok import phases
 
 from ._cluster import Costs
@@ -217,7 +217,8 @@ class _Stocked:
         for _ in range(count):
             names = [self._name() for _ in range(SHARD)]
             with mock.patch("os.fsync"):
-                opened, handle = open_session(self.folder / "running", names, {})
+                listed = sessions(self.folder / "running")
+                opened, handle = open_session(self.folder / "running", next_number(listed), names, {})
             self._handles.append(handle)
             for path in self._model.glob("*.safetensors"):
                 shutil.copy(path, opened.path)
