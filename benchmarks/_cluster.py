@@ -38,12 +38,10 @@ class Costs:
     claim: float
     claim_session: float  # for each session in `running/`
     claim_new_session: float  # for each that came while the worker waited for the lock
-    claim_new_pack: float  # for each pack file that came meanwhile
     claim_listing: float  # for each file in the folder `packs/`
     claim_outside: float  # for each session, without the lock
     # and to end a session
     close: float
-    close_new_pack: float  # for each pack file that came since the claim
     # the driver
     plan_run: float  # makes, names and groups the runs
     send: float  # a shard
@@ -334,7 +332,8 @@ class _Simulation:
             yield work(self._index(seen))
             seen.sessions = self.store.sessions
             yield from self._locked(worker, self._claim)
-            yield work(costs.claim_outside * self._sessions)
+            self._do(worker, "index")
+            yield work(self._index(seen) + costs.claim_outside * self._sessions)
             self._do(worker, "program")
             known = id(shard.lot) in worker.programs
             yield work(costs.program_again if known else costs.program)
@@ -352,6 +351,8 @@ class _Simulation:
                 self._publish(worker.group)
                 steps += to_go
             worker.group = ()
+            self._do(worker, "index")
+            yield work(self._index(seen))
             yield from self._locked(worker, self._close)
             now = self.events.now
             worker.shard = None
@@ -374,7 +375,7 @@ class _Simulation:
     def _claim(self, worker: _Worker) -> float:
         costs, came = self.costs, self.store.sessions - worker.seen.sessions
         seconds = costs.claim + costs.claim_session * self._sessions + costs.claim_new_session * came
-        seconds += costs.claim_listing * self.store.packs + costs.claim_new_pack * self._news(worker.seen)
+        seconds += costs.claim_listing * self.store.packs
         self.store.sessions += 1
         self.living += 1
         worker.claimed = True
@@ -384,7 +385,7 @@ class _Simulation:
     def _close(self, worker: _Worker) -> float:
         self.living -= 1
         worker.claimed = False
-        return self.costs.close + self.costs.close_new_pack * self._news(worker.seen)
+        return self.costs.close
 
     # --- failures -----------------------------------------------------------------------------------
 

@@ -148,7 +148,6 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
     publish_one, publish_many = store.publication(1), store.publication(SHARD)
     sizes = [_size(runs) for runs in (1, SHARD)]
     run_bytes = (sizes[1] - sizes[0]) / (SHARD - 1)
-    came = store.holds(meanwhile=lambda: store.add_packs(NEWCOMERS))
     store.add_packs(PACKS - store.packs)
     full = store.holds()
     one = _fastest(lambda: Store(folder), lambda reader: reader.has(()))
@@ -176,11 +175,9 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
         "claim": empty[0],
         "claim_session": (session := rise(crowded[0], full[0], SESSIONS)),
         "claim_new_session": rise(new[0], crowded[0] + NEWCOMERS * session, NEWCOMERS),
-        "claim_new_pack": rise(came[0], empty[0], NEWCOMERS),
         "claim_listing": rise(full[0], empty[0], PACKS),
         "claim_outside": rise(outside_crowded, outside, SESSIONS),
         "close": empty[1],
-        "close_new_pack": rise(came[1], empty[1], NEWCOMERS),
     }
     store.end()
     return found
@@ -388,7 +385,7 @@ def _sending(lots: Lots[Run], terms: Order, count: int) -> float:
         taken: list[Run] = []
         while len(taken) < count:
             taken += lots.cut(10**9).runs  # one at a time
-        json.dumps(dataclasses.asdict(dataclasses.replace(terms, recipes=[run.recipe for run in taken])))
+        json.dumps(vars(dataclasses.replace(terms, recipes=[run.recipe for run in taken])))
 
     return _seconds(send)
 

@@ -154,7 +154,7 @@ class _Driver:
             self.orders += 1
             recipes = [run.recipe for run in shard.runs]
             order = dataclasses.replace(self.terms, recipes=recipes, number=self.orders)
-            text = json.dumps(dataclasses.asdict(order))
+            text = json.dumps(vars(order))  # not `asdict`, which copies each recipe leaf by leaf
             try:
                 future = self.executor.submit(work, text)
             except concurrent.futures.BrokenExecutor:

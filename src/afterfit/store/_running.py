@@ -109,12 +109,13 @@ class Claims:
     def holders(self, runs: Iterable[str]) -> list[SessionFolder]:
         """The sessions that claimed any of `runs` or whose claims are unreadable, dead or alive, by age."""
         wanted = set(runs)
+        return [folder for folder, held in self.all() if not held or not wanted.isdisjoint(held)]
+
+    def all(self) -> list[tuple[SessionFolder, frozenset[str]]]:
+        """The sessions by age, dead or alive, with the runs they claimed: none where these are unreadable."""
         listed = sessions(self._running)
-        known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
-        self._known = known
-        return [
-            folder for folder in listed if not known[folder.name] or not wanted.isdisjoint(known[folder.name])
-        ]
+        self._known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
+        return [(folder, self._known[folder.name]) for folder in listed]
 
     def held(self, runs: Iterable[str]) -> set[str]:
         """Those of `runs` that living sessions hold."""
