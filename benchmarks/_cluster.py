@@ -14,6 +14,7 @@ import typing
 
 from afterfit.ensemble._overview import LOOK_EVERY, SHARE
 from afterfit.ensemble._shards import Lots, most_out, Shard
+from afterfit.store._running import sweep_due
 
 from ._events import Events, Lock, Machine, Queue, Request, Steps, Task
 
@@ -38,7 +39,8 @@ class Costs:
     claim: float
     claim_session: float  # for each session in `running/`
     claim_new_session: float  # for each that came while the worker waited for the lock
-    claim_listing: float  # for each file in the folder `packs/`
+    sweep_session: float  # for each session, if the claim sweeps
+    sweep_pack: float  # for each file in the folder `packs/`, then too
     claim_outside: float  # for each session, without the lock
     # and to end a session
     close: float
@@ -375,8 +377,9 @@ class _Simulation:
     def _claim(self, worker: _Worker) -> float:
         costs, came = self.costs, self.store.sessions - worker.seen.sessions
         seconds = costs.claim + costs.claim_session * self._sessions + costs.claim_new_session * came
-        seconds += costs.claim_listing * self.store.packs
         self.store.sessions += 1
+        if sweep_due(self.store.sessions, self._sessions):
+            seconds += costs.sweep_session * self._sessions + costs.sweep_pack * self.store.packs
         self.living += 1
         worker.claimed = True
         self.most_sessions = max(self.most_sessions, self._sessions)

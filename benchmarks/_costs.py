@@ -8,6 +8,7 @@ difference is divided by their number. Times under the lock are those that it wa
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -20,7 +21,6 @@ import typing
 import unittest.mock as mock
 from collections.abc import Callable, Generator, Sequence
 
-import jax
 import numpy as np
 
 import afterfit as af
@@ -32,10 +32,9 @@ from afterfit.ensemble._progress import Progress
 from afterfit.ensemble._run import read_run, Run
 from afterfit.ensemble._shards import Lots, steps_of
 from afterfit.ensemble._worker import Order, work
-from afterfit.models import by_path
 from afterfit.store import _session, LiveRun, RunRecords, Store
 from afterfit.store._pack import write_pack
-from afterfit.store._running import next_number, open_session, sessions
+from afterfit.store._running import next_number, open_session, sessions, sweep
 from afterfit.studies.omnigrok import phases
 
 from ._cluster import Costs
@@ -47,7 +46,7 @@ EXPERIMENT = phases.sweeps("paper")["phases"].experiment
 SPAWN = multiprocessing.get_context("spawn")
 SESSIONS, PACKS, NEWCOMERS = 300, 1000, 100
 SHARD = 50  # runs that a session holds
-TURNS = 3
+TURNS = 7
 
 
 def plan(steps: int, rates: int, decays: int = 1) -> af.Sweep:
@@ -159,7 +158,9 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
     other = _Stocked(folder.with_name("full"))
     other.add_packs(NEWCOMERS, runs=SHARD)
     many = _fastest(lambda: Store(other.folder), lambda reader: reader.has(()))
+    swept = store.sweeping()
     store.add_sessions(SESSIONS)
+    swept_crowd = store.sweeping()
     crowded, outside_crowded = store.holds(), store.outside()
     new = store.holds(meanwhile=lambda: store.add_sessions(NEWCOMERS))
     rise = lambda after, before, count: max((after - before) / count, 0.0)
@@ -175,7 +176,8 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
         "claim": empty[0],
         "claim_session": (session := rise(crowded[0], full[0], SESSIONS)),
         "claim_new_session": rise(new[0], crowded[0] + NEWCOMERS * session, NEWCOMERS),
-        "claim_listing": rise(full[0], empty[0], PACKS),
+        "sweep_session": rise(swept_crowd, swept, SESSIONS),
+        "sweep_pack": swept / store.packs,
         "claim_outside": rise(outside_crowded, outside, SESSIONS),
         "close": empty[1],
     }
@@ -191,10 +193,8 @@ class _Stocked:
         self.store = Store(folder)
         self.packs = self._names = 0
         self._handles: list[int] = []
-        (pack,) = packs(plan(100, 1).runs)
-        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), Engine.shapes(pack)[0])
         self.run = plan(EXPERIMENT.steps, 1).runs[0]
-        live = [_live(self.run, self._name(), by_path(state)) for _ in range(lanes())]
+        live = [_live(self.run, self._name()) for _ in range(lanes())]
         with self.store.claim([one.run for one in live]) as session:
             session.publish_resume(live)
             session.publish_segment(live, Progress(runs=SHARD).summary)
@@ -234,6 +234,10 @@ class _Stocked:
             found.append(held)
         return min(one[0] for one in found), min(one[-1] for one in found)
 
+    def sweeping(self) -> float:
+        """Seconds of a sweep, which is done with the lock in hand."""
+        return _seconds(lambda: sweep(self.folder, self.store.has))
+
     def outside(self) -> float:
         """Seconds of a claim and of asking for resume points, less those with the lock."""
         found = []
@@ -261,17 +265,9 @@ class _Stocked:
         return min(found)
 
     def look(self, sessions: int) -> float:
-        """Seconds of the driver's look at each session, whose points are all new to it."""
-        found = []
-        for path in self.folder.glob("running/*/*.safetensors"):
-            os.utime(path)  # so the process has not read it yet
-        for _ in range(2):
-            view = Overview(self.store, Progress(runs=1), af.ensemble.silent)
-            began = time.perf_counter()
-            view.show([])
-            found.append(time.perf_counter() - began)
-            self.store.runs()
-        return found[0] / sessions
+        """Seconds of the driver's look at each session."""
+        view = Overview(self.store, Progress(runs=1), af.ensemble.silent)
+        return _seconds(lambda: view.show([])) / sessions
 
     def end(self) -> None:
         """Lets go of the sessions."""
@@ -285,24 +281,26 @@ class _Stocked:
 
 @contextlib.contextmanager
 def _timed_lock(held: list[float], meanwhile: Callable[[], None]) -> Generator[None]:
-    """Notes how long each holder of the store's lock has it."""
+    """Notes how long each holder of the store's lock has it, apart from sweeping."""
     real = _session.locked
 
     @contextlib.contextmanager
     def timed(path: pathlib.Path) -> Generator[None]:
-        meanwhile()
+        if not held:
+            meanwhile()
         with real(path):
             began = time.perf_counter()
             yield
             held.append(time.perf_counter() - began)
 
-    _session.locked = typing.cast(typing.Any, timed)
-    try:
+    with (
+        mock.patch.object(_session, "locked", timed),
+        mock.patch.object(_session, "sweep_due", lambda *_: False),
+    ):
         yield
-    finally:
-        _session.locked = real
 
 
+@functools.cache
 def _history(run: Run) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     steps = np.asarray(run.record_steps, np.int64)
     names = Engine.shapes(packs([run])[0])[1]
@@ -310,20 +308,23 @@ def _history(run: Run) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return steps, values
 
 
-def _live(run: Run, name: str, state: dict[str, np.ndarray]) -> LiveRun:
-    steps, values = _history(run)
-    return LiveRun(
-        name, run.recipe, steps, values, {path: np.asarray(leaf) for path, leaf in state.items()}, {}
-    )
+def _live(run: Run, name: str) -> LiveRun:
+    """A run on its way; its state is left out, as none of what is measured reads it."""
+    return LiveRun(name, run.recipe, *_history(run), {}, {})
 
 
 def _records(run: Run, names: Sequence[str]) -> list[RunRecords]:
     steps, values = _history(run)
-    about = af.ensemble.about() | {"seconds": 1.0}
+    about = _about()
     return [
         RunRecords(name, run.recipe, steps, values, "done", run.experiment.steps, "", {}, about)
         for name in names
     ]
+
+
+@functools.cache
+def _about() -> dict[str, typing.Any]:
+    return af.ensemble.about() | {"seconds": 1.0}
 
 
 def _size(runs: int) -> int:
