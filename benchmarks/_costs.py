@@ -133,7 +133,7 @@ def _workers(folder: pathlib.Path, steps: int, once: float, run: float) -> dict[
         "program": max(mean([turns[0].seconds for turns in alone]) - one - once, 0.0),
         "program_again": max(again - one - once, 0.0),
         "step": (one - run) / steps,
-        "company": (1.0, min(1.0, one / both)),
+        "company": (1.0, one / both),
     }
 
 

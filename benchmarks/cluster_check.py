@@ -8,7 +8,7 @@ import resource
 import tempfile
 import time
 
-from ._cluster import Cluster, Plan, simulate
+from ._cluster import Cluster, Costs, Plan, simulate
 from ._costs import lanes, measured, plan, SPAWN
 from ._table import Table
 from .cluster import CHECKED_STEPS
@@ -16,7 +16,7 @@ from .cluster import CHECKED_STEPS
 
 RUNS = 64
 WORKERS = (1, 2, 4)
-ROUNDS = 3
+ROUNDS = 2
 ALLOWED = 0.2
 
 
@@ -29,29 +29,24 @@ class Real:
 
 
 def measure() -> Table:
-    """Costs and sweeps in turn, a few times."""
-    rows, figures, costs = [], [], None
+    """Costs and sweeps in turn, a few times; each line is printed as it comes."""
+    rows, figures = [], []
     counted = Plan((RUNS,), CHECKED_STEPS, lanes())
     cores = float(len(os.sched_getaffinity(0)))
+    before = measured(CHECKED_STEPS)
     for number in range(ROUNDS):
-        costs = measured(CHECKED_STEPS, costs)
         for workers in WORKERS:
             real = _swept(workers, cores, number * 10 + workers)
+            after = measured(CHECKED_STEPS, before)
+            costs, before = _between(before, after), after
             quiet, foretold = (
                 simulate(counted, Cluster(workers, cores=left, own_driver=False), costs).seconds
                 for left in (cores, real.cores)
             )
             ratio = foretold / real.seconds
-            figures.append(
-                {"workers": workers, "foretold": foretold, "quiet": quiet, "ratio": ratio}
-                | dataclasses.asdict(real)
-                | {
-                    "step": costs.step,
-                    "start": costs.start,
-                    "program": costs.program,
-                    "company": costs.company,
-                }
-            )
+            found = {"workers": workers, "foretold": foretold, "quiet": quiet, "ratio": ratio}
+            inputs = {name: getattr(costs, name) for name in ("start", "program", "step", "company")}
+            figures.append(found | dataclasses.asdict(real) | inputs)
             rows.append(
                 (
                     f"{number + 1}",
@@ -67,12 +62,21 @@ def measure() -> Table:
     off = max(abs(one["ratio"] - 1) for one in figures)
     notes = (
         f"{RUNS} runs of {CHECKED_STEPS:,} steps on {cores:.0f} cores, which workers and driver share. What "
-        "workers cost is measured anew before each round. *Cores left* is what other processes did not use "
-        "during the sweep; the simulation is told it, and for the last column that all were free.",
+        "workers cost is the mean of what was measured before and after each sweep. *Cores left* is what "
+        "other processes did not use during it; the simulation is told it, and for the last column that all "
+        "were free.",
         f"Furthest off: {off:.0%} (allowed: {ALLOWED:.0%}).",
     )
     head = ("round", "workers", "measured", "cores left", "foretold", "ratio", "foretold, all cores free")
     return Table("Sweeps as the simulated cluster foretells them", head, rows, figures, notes)
+
+
+def _between(one: Costs, other: Costs) -> Costs:
+    """The means of what workers cost: a machine is now more and now less busy."""
+    mean = lambda name: (getattr(one, name) + getattr(other, name)) / 2
+    company = tuple((a + b) / 2 for a, b in zip(one.company, other.company, strict=True))
+    names = ("start", "program", "program_again", "step")
+    return dataclasses.replace(one, company=company, **{name: mean(name) for name in names})
 
 
 def _swept(workers: int, cores: float, seed: int) -> Real:
