@@ -38,10 +38,11 @@ class Costs:
     # the lock of the store's folder is held to claim
     claim: float
     claim_session: float  # for each session in `running/`
-    claim_new_session: float  # for each that came while the worker waited for the lock
     sweep_session: float  # for each session, if the claim sweeps
     sweep_pack: float  # for each file in the folder `packs/`, then too
-    claim_outside: float  # for each session, without the lock
+    # and after it, without the lock, to see what others hold
+    claim_outside: float  # for each session
+    claim_new_session: float  # for each that is new to the worker
     # and to end a session
     close: float
     # the driver
@@ -332,10 +333,13 @@ class _Simulation:
             began = self.events.now
             self._do(worker, "index")
             yield work(self._index(seen))
-            seen.sessions = self.store.sessions
             yield from self._locked(worker, self._claim)
             self._do(worker, "index")
-            yield work(self._index(seen) + costs.claim_outside * self._sessions)
+            came, seen.sessions = self.store.sessions - seen.sessions, self.store.sessions
+            others = costs.claim_outside * self._sessions + costs.claim_new_session * min(
+                came, self._sessions
+            )
+            yield work(self._index(seen) + others)
             self._do(worker, "program")
             known = id(shard.lot) in worker.programs
             yield work(costs.program_again if known else costs.program)
@@ -375,8 +379,8 @@ class _Simulation:
             self.lock.release()
 
     def _claim(self, worker: _Worker) -> float:
-        costs, came = self.costs, self.store.sessions - worker.seen.sessions
-        seconds = costs.claim + costs.claim_session * self._sessions + costs.claim_new_session * came
+        costs = self.costs
+        seconds = costs.claim + costs.claim_session * self._sessions
         self.store.sessions += 1
         if sweep_due(self.store.sessions, self._sessions):
             seconds += costs.sweep_session * self._sessions + costs.sweep_pack * self.store.packs

@@ -34,7 +34,7 @@ from afterfit.ensemble._shards import Lots, steps_of
 from afterfit.ensemble._worker import Order, work
 from afterfit.store import _session, LiveRun, RunRecords, Store
 from afterfit.store._pack import write_pack
-from afterfit.store._running import next_number, open_session, sessions, sweep
+from afterfit.store._running import Claims, next_number, open_session, session_names, sweep
 from afterfit.studies.omnigrok import phases
 
 from ._cluster import Costs
@@ -162,7 +162,7 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
     store.add_sessions(SESSIONS)
     swept_crowd = store.sweeping()
     crowded, outside_crowded = store.holds(), store.outside()
-    new = store.holds(meanwhile=lambda: store.add_sessions(NEWCOMERS))
+    new = _seconds(lambda: Claims(folder / "running").all())
     rise = lambda after, before, count: max((after - before) / count, 0.0)
     found = {
         "listing": listing,
@@ -174,8 +174,8 @@ def _store(folder: pathlib.Path) -> dict[str, float]:
         "run_bytes": run_bytes,
         "look_session": store.look(SESSIONS),
         "claim": empty[0],
-        "claim_session": (session := rise(crowded[0], full[0], SESSIONS)),
-        "claim_new_session": rise(new[0], crowded[0] + NEWCOMERS * session, NEWCOMERS),
+        "claim_session": rise(crowded[0], full[0], SESSIONS),
+        "claim_new_session": new / SESSIONS,
         "sweep_session": rise(swept_crowd, swept, SESSIONS),
         "sweep_pack": swept / store.packs,
         "claim_outside": rise(outside_crowded, outside, SESSIONS),
@@ -214,14 +214,14 @@ class _Stocked:
         for _ in range(count):
             names = [self._name() for _ in range(SHARD)]
             with mock.patch("os.fsync"):
-                listed = sessions(self.folder / "running")
+                listed = session_names(self.folder / "running")
                 opened, handle = open_session(self.folder / "running", next_number(listed), names, {})
             self._handles.append(handle)
             for path in self._model.glob("*.safetensors"):
                 shutil.copy(path, opened.path)
 
-    def holds(self, meanwhile: Callable[[], None] = lambda: None) -> tuple[float, float]:
-        """Seconds that the lock is held to claim, and to close; `meanwhile` happens before it is taken."""
+    def holds(self) -> tuple[float, float]:
+        """Seconds that the lock is held to claim, and to close."""
         found: list[list[float]] = []
         reader = Store(self.folder)
         with reader.claim_free([self._name()]):
@@ -229,7 +229,7 @@ class _Stocked:
         for _ in range(TURNS):
             held: list[float] = []
             reader.has(())
-            with _timed_lock(held, meanwhile), reader.claim_free([self._name() for _ in range(SHARD)]):
+            with _timed_lock(held), reader.claim_free([self._name() for _ in range(SHARD)]):
                 pass
             found.append(held)
         return min(one[0] for one in found), min(one[-1] for one in found)
@@ -244,7 +244,7 @@ class _Stocked:
         reader = Store(self.folder)
         for _ in range(TURNS + 1):
             held: list[float] = []
-            with _timed_lock(held, lambda: None):
+            with _timed_lock(held):
                 began = time.perf_counter()
                 names = [self._name() for _ in range(SHARD)]
                 with reader.claim_free(names) as session:
@@ -280,14 +280,12 @@ class _Stocked:
 
 
 @contextlib.contextmanager
-def _timed_lock(held: list[float], meanwhile: Callable[[], None]) -> Generator[None]:
+def _timed_lock(held: list[float]) -> Generator[None]:
     """Notes how long each holder of the store's lock has it, apart from sweeping."""
     real = _session.locked
 
     @contextlib.contextmanager
     def timed(path: pathlib.Path) -> Generator[None]:
-        if not held:
-            meanwhile()
         with real(path):
             began = time.perf_counter()
             yield

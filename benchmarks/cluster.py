@@ -18,14 +18,18 @@ FAILURES_A_DAY = 0.25
 
 def measure() -> Table:
     """Costs of this machine, and the sweep with each number of workers."""
-    costs = measured(CHECKED_STEPS)
+    return simulated(measured(CHECKED_STEPS))
+
+
+def simulated(costs: Costs) -> Table:
+    """The sweep with each number of workers, at these costs."""
     plan = Plan((RUNS,) * PACKS, EXPERIMENT.steps, lanes())
     found = {workers: simulate(plan, machines(workers), costs) for workers in WORKERS}
-    columns = [described(plan, workers, outcome, costs) for workers, outcome in found.items()]
+    columns = [described(plan, outcome, costs) for outcome in found.values()]
     rows: list[tuple[str, ...]] = [(name, *(column[name] for column in columns)) for name in columns[0]]
     figures = {
         "costs": dataclasses.asdict(costs),
-        "outcomes": {workers: dataclasses.asdict(one) for workers, one in found.items()},
+        "outcomes": {workers: vars(one) for workers, one in found.items()},
     }
     notes = (
         f"Simulated: {PACKS} packs of {RUNS:,} runs of {plan.steps:,} steps, "
@@ -49,13 +53,12 @@ def machines(workers: int) -> Cluster:
     )
 
 
-def described(plan: Plan, workers: int, found: Outcome, costs: Costs) -> dict[str, str]:
+def described(plan: Plan, found: Outcome, costs: Costs) -> dict[str, str]:
     """What came of it, as text."""
     if found.times_done != {1: plan.runs}:
         raise RuntimeError(
             f"Expected each run to be done once, got {dict(found.times_done)}: mend the model."
         )
-    training = found.spent["training"]
     waiting = {name: seconds for name, seconds in found.spent.items() if name != "training"}
     worst = sorted(waiting, key=waiting.__getitem__, reverse=True)[:3]
     index = found.files * (costs.listing + costs.index_pack) + plan.runs * costs.index_run
@@ -63,7 +66,6 @@ def described(plan: Plan, workers: int, found: Outcome, costs: Costs) -> dict[st
     memory = costs.driver_bytes + plan.runs * (costs.driver_run_bytes + costs.driver_entry_bytes)
     return {
         "wall time": _time(found.seconds),
-        "of it without any idle worker": f"{training / workers / found.seconds:.0%}",
         "runs an hour": f"{plan.runs / found.seconds * 3600:,.0f}",
         "idle share": f"{1 - found.share('training'):.1%}",
         "most of it": ", ".join(f"{name} {found.share(name):.1%}" for name in worst),

@@ -64,6 +64,11 @@ class SessionFolder:
         return self.path.name
 
     @property
+    def number(self) -> int:
+        """Of two sessions, the later one has the higher number."""
+        return int(self.name.partition("-")[0])
+
+    @property
     def alive(self) -> bool:
         """Whether its process lives."""
         return is_held(self.path / "lock")
@@ -89,10 +94,14 @@ class SessionFolder:
 
 def sessions(running: Path) -> list[SessionFolder]:
     """The sessions of a store, oldest first."""
+    return [SessionFolder(running / name) for name in session_names(running)]
+
+
+def session_names(running: Path) -> list[str]:
+    """The names of the sessions of a store, oldest first."""
     if not running.is_dir():
         return []
-    names = sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
-    return [SessionFolder(running / name) for name in names]
+    return sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
 
 
 class Claims:
@@ -117,10 +126,14 @@ class Claims:
         self._known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
         return [(folder, self._known[folder.name]) for folder in listed]
 
-    def held(self, runs: Iterable[str]) -> set[str]:
-        """Those of `runs` that living sessions hold."""
+    def held(self, runs: Iterable[str], before: int | None = None) -> set[str]:
+        """Those of `runs` that living sessions hold, of all numbers or of those below `before`."""
         wanted = set(runs)
-        return {run for folder in self.holders(wanted) if folder.alive for run in wanted & _claimed(folder)}
+        found: set[str] = set()
+        for folder in self.holders(wanted):
+            if (before is None or folder.number < before) and folder.alive:
+                found |= wanted & _claimed(folder)
+        return found
 
 
 @functools.lru_cache(maxsize=8)
@@ -163,9 +176,9 @@ def open_session(
     return SessionFolder(running / name), handle
 
 
-def next_number(listed: Sequence[SessionFolder]) -> int:
-    """The number of the session that follows these."""
-    return 1 + (int(listed[-1].name.partition("-")[0]) if listed else 0)
+def next_number(names: Sequence[str]) -> int:
+    """The number of the session that follows those of these names."""
+    return 1 + (int(names[-1].partition("-")[0]) if names else 0)
 
 
 def sweep_due(number: int, among: int) -> bool:

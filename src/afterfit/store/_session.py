@@ -18,8 +18,8 @@ from ._running import (
     next_number,
     open_session,
     Point,
+    session_names,
     SessionFolder,
-    sessions,
     Stored,
     sweep,
     sweep_due,
@@ -51,14 +51,10 @@ class Session:
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
         claims = claims_in(self._running)
-        claims.holders(runs)  # so that little is new once the lock is ours: all others wait for it too
-        with locked(self._running / "lock"):
-            if free:
-                taken = claims.held(runs)
-                runs = [run for run in runs if run not in taken]
-            else:
+        with locked(self._running / "lock"):  # all others wait for it: what can be done later is done later
+            if not free:
                 _refuse_taken(claims.holders(runs), frozenset(runs))
-            listed = sessions(self._running)
+            listed = session_names(self._running)
             number = next_number(listed)
             if sweep_due(number, len(listed)):
                 sweep(root, stored)
@@ -67,9 +63,12 @@ class Session:
         self._lock: int | None = handle
         try:
             flush(self._running)
-            if free:  # who finished a run published it before ending the claim that we did not see any more
-                done = stored(runs)
-                runs = [run for run in runs if run not in done]
+            if free:
+                # Of two sessions that want a run the older has it. One that ended before we looked published
+                # first, so it is seen here or there.
+                taken = claims.held(runs, before=number)
+                taken |= stored(runs)
+                runs = [run for run in runs if run not in taken]
             self._runs = frozenset(runs)
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
             self._inherited = [
