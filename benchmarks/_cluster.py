@@ -246,11 +246,12 @@ class _Simulation:
             self._wake(turn, lambda: turn, next_look)
             answers = [(yield self.inbox.get), *self.inbox.take_all()]
             turn += 1
-            yield work(costs.wait * out)
+            looked = self._index(seen) if any(answers) else 0.0
+            yield work(costs.wait * out + looked)
             for answer in filter(None, answers):
                 out -= 1
                 known = costs.take + costs.take_run * len(answer.shard.runs)
-                yield work(known + self._index(seen))
+                yield work(known)
                 self._take(answer)
             if self.events.now >= next_look:
                 began = self.events.now

@@ -127,6 +127,9 @@ class _Driver:
             self._send()
             if self.flying:
                 done, _ = concurrent.futures.wait(self.flying, LOOK_EVERY, concurrent.futures.FIRST_COMPLETED)
+                # Once for all answers: the store lists its packs each time that it is asked.
+                if done:
+                    self._settle([run for future in done for run in self.flying[future][0].runs])
                 for future in done:
                     self._take(future)
             else:
@@ -164,7 +167,7 @@ class _Driver:
             self.flying[future] = shard, self.executor
 
     def _take(self, future: concurrent.futures.Future[str]) -> None:
-        """Takes in the end of a shard."""
+        """Takes in the end of a shard, whose stored runs have been struck out."""
         shard, executor = self.flying.pop(future)
         try:
             summary = Summary(**json.loads(future.result()))
@@ -175,7 +178,6 @@ class _Driver:
         if summary.refused:
             raise ValueError(summary.refused)
         self.lots.learn(shard.lot, summary.steps, summary.seconds, summary.overhead)
-        self._settle(shard.runs)
         for run in self._still(shard):
             if run.id in summary.failed:
                 self.failed[run.id] = summary.failed[run.id]
@@ -185,7 +187,6 @@ class _Driver:
 
     def _lose(self, shard: Shard[Run], error: BaseException) -> None:
         """Lets the runs of a lost worker wait again, unless they have cost too many workers."""
-        self._settle(shard.runs)
         rest = self._still(shard)
         finished = len(rest) < len(shard.runs)
         for run in rest:
