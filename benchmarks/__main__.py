@@ -26,9 +26,11 @@ BENCHMARKS = {
     "many": "a sweep of 100,000 tiny runs (minutes)",
     "packs": "144 runs as one program, beside single runs (minutes)",
     "page": "the live page with 1,000 runs in a browser (needs Chromium)",
+    "cluster": "a million runs on 1 to 10,000 workers, simulated (minutes)",
+    "cluster-check": "real sweeps beside what that simulation foretells (minutes)",
     "startup": "processor time of `afterfit --help`",
 }
-LONG = ("precision", "many", "packs")
+LONG = ("precision", "many", "packs", "cluster", "cluster-check")
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def test_shards_are_even_and_hold_each_run_once():
 
 def test_the_pack_that_is_measured_to_cost_most_is_cut_first():
     cheap, dear = PLAN.runs[:3], PLAN.runs[3:]
-    lots = Lots([cheap, dear])
+    lots = Lots([cheap, dear], steps_of)
     first = lots.cut(workers=6)
     lots.put_back(first.lot, first.runs)
     other = next(lot for lot in lots._lots if lot is not first.lot)

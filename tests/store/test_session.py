@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from faults.kill_writer import Victim
 
-from afterfit.store import RESULTS_VERSION, Session, Store, StoreBusy, StoreError, StoreWarning
+from afterfit.store import (
+    _session,
+    RESULTS_VERSION,
+    Session,
+    Store,
+    StoreBusy,
+    StoreError,
+    StoreWarning,
+    under_way,
+)
+from afterfit.store._running import sweep_due
 
 
 def folders(store: Store) -> list[str]:
@@ -316,3 +326,63 @@ def test_the_beacon_of_a_dead_driver_is_removed_by_the_next(tmp_path):
     assert store.lit(dead.name)  # workers finish what they have in hand
     with store.beacon():
         assert not store.lit(dead.name)
+
+
+# --- many sessions --------------------------------------------------------------------------------
+
+
+def test_a_claim_leaves_out_what_was_stored_while_it_waited(tmp_path, monkeypatch, finished):
+    """The other session ends after the first look and before the lock is had, so its claim is not seen."""
+    other = Store(tmp_path).claim(["a"])
+    store, really = Store(tmp_path), _session.locked
+
+    def locked(path):
+        monkeypatch.setattr(_session, "locked", really)
+        other.publish_runs([finished("a")])
+        other.close()
+        return really(path)
+
+    monkeypatch.setattr(_session, "locked", locked)
+    with store.claim_free(["a", "b"]) as session:
+        assert session.runs == {"b"}
+
+
+def test_what_came_while_a_claim_waited_is_seen(tmp_path, monkeypatch):
+    store, other, really = Store(tmp_path), [], _session.locked
+
+    def locked(path):
+        monkeypatch.setattr(_session, "locked", really)
+        other.append(Store(tmp_path).claim(["a"]))
+        return really(path)
+
+    monkeypatch.setattr(_session, "locked", locked)
+    with store.claim_free(["a", "b"]) as session:
+        assert session.runs == {"b"}
+    other[0].close()
+
+
+def test_resume_points_are_found_without_their_claims(tmp_path, live):
+    store = Store(tmp_path)
+    session = store.claim(["a"])
+    session.publish_resume([live("a", 2)])
+    die(session)
+    (tmp_path / "running" / session.name / "claims.json").write_text("{")  # as a power cut may leave it
+    with store.claim(["a"]) as session:
+        assert session.resume(["a"])["a"].steps.tolist() == [0, 10]
+
+
+def test_the_more_sessions_there_are_the_rarer_a_claim_sweeps():
+    assert all(sweep_due(number, among) for number in range(20) for among in range(8))
+    assert sum(sweep_due(number, 400) for number in range(1, 1001)) == 10
+
+
+def test_who_is_under_way_is_told_without_records(tmp_path, live):
+    store = Store(tmp_path)
+    dead, quiet, session = (store.claim([name]) for name in ("a", "b", "c"))
+    for one, name in ((dead, "a"), (session, "c")):
+        one.publish_segment([live(name)], {"active": 1})
+        one.publish_segment([live(name, 4)], {"active": 2})
+    die(dead)
+    assert under_way(tmp_path) == [(frozenset("b"), {}), (frozenset("c"), {"active": 2})]
+    quiet.close()
+    session.close()

@@ -16,7 +16,7 @@ from ._pack import shares
 from ._progress import Display, Progress
 from ._run import Run
 from ._runner import check, Job, noun_of
-from ._shards import Lots, Shard
+from ._shards import Lots, most_out, Shard, steps_of
 from ._worker import Order, Summary, this_process, work
 
 
@@ -113,10 +113,10 @@ class _Driver:
     ):
         self.store, self.terms, self.view = store, terms, view
         self.executor, self.own_executor = executor, False
-        self.lots = Lots(shares(missing))
+        self.lots = Lots(shares(missing), steps_of)
         self.open = {run.id: run for run in missing}  # neither stored nor failed
-        self.flying: dict[concurrent.futures.Future[str], tuple[Shard, concurrent.futures.Executor]] = {}
-        self.held: list[Shard] = []  # by other processes
+        self.flying: dict[concurrent.futures.Future[str], tuple[Shard[Run], concurrent.futures.Executor]] = {}
+        self.held: list[Shard[Run]] = []  # by other processes
         self.orders = 0
         self.losses: dict[str, int] = {}
         self.aside: list[Shard] = []  # cost too many workers: tried again when all else is done
@@ -130,6 +130,9 @@ class _Driver:
             self._send()
             if self.flying:
                 done, _ = concurrent.futures.wait(self.flying, LOOK_EVERY, concurrent.futures.FIRST_COMPLETED)
+                # Once for all answers: the store lists its packs each time that it is asked.
+                if done:
+                    self._settle([run for future in done for run in self.flying[future][0].runs])
                 for future in done:
                     self._take(future)
             else:
@@ -152,12 +155,12 @@ class _Driver:
     def _send(self) -> None:
         workers = capacity(self.executor)
         self.view.workers = workers
-        while self.lots and len(self.flying) < max(workers + workers // 4, 1):
+        while self.lots and len(self.flying) < most_out(workers):
             shard = self.lots.cut(workers)
             self.orders += 1
             recipes = [run.recipe for run in shard.runs]
             order = dataclasses.replace(self.terms, recipes=recipes, number=self.orders)
-            text = json.dumps(dataclasses.asdict(order))
+            text = json.dumps(vars(order))  # not `asdict`, which copies each recipe leaf by leaf
             try:
                 future = self.executor.submit(work, text)
             except concurrent.futures.BrokenExecutor:
@@ -167,7 +170,7 @@ class _Driver:
             self.flying[future] = shard, self.executor
 
     def _take(self, future: concurrent.futures.Future[str]) -> None:
-        """Takes in the end of a shard."""
+        """Takes in the end of a shard, whose stored runs have been struck out."""
         shard, executor = self.flying.pop(future)
         try:
             summary = Summary(**json.loads(future.result()))
@@ -179,7 +182,6 @@ class _Driver:
             raise ValueError(summary.refused)
         self.view.progress.steps += summary.steps
         self.lots.learn(shard.lot, summary.steps, summary.seconds, summary.overhead)
-        self._settle(shard.runs)
         for run in self._still(shard):
             if run.id in summary.failed:
                 self.failed[run.id] = summary.failed[run.id]
@@ -187,10 +189,9 @@ class _Driver:
         if rest := self._still(shard):
             self.held.append(Shard(shard.lot, rest))
 
-    def _lose(self, shard: Shard, error: BaseException) -> None:
+    def _lose(self, shard: Shard[Run], error: BaseException) -> None:
         """Lets the runs of a lost worker wait again, or sets aside those that have cost too many."""
         self.last_loss = error
-        self._settle(shard.runs)
         rest = self._still(shard)
         finished = len(rest) < len(shard.runs)
         for run in rest:
@@ -253,5 +254,5 @@ class _Driver:
         for name in self.store.has([run.id for run in runs]):
             self.open.pop(name, None)
 
-    def _still(self, shard: Shard) -> tuple[Run, ...]:
+    def _still(self, shard: Shard[Run]) -> tuple[Run, ...]:
         return tuple(run for run in shard.runs if run.id in self.open)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection
 
-from ..store import Store
+from ..store import Store, under_way
 from ._progress import Display, Progress
 from ._run import Run
 from ._shards import steps_of
@@ -37,14 +37,13 @@ class Overview:
         progress = self.progress
         progress.done = self._missing - len(ours)
         progress.active, speed, to_go = 0, 0.0, sum(map(steps_of, waiting))
-        for session in self.store.status().sessions:
-            live = [session.live[name] for name in ours.keys() & session.live.keys()]
-            if live:
-                speed += session.progress.get("steps_per_second", 0.0)
-            progress.active += len(live)
-            for one in live:
-                if len(one.steps):
-                    to_go -= int(one.steps[-1]) - ours[one.run].experiment.first_step
+        for claimed, told in under_way(self.store.path):
+            held = ours.keys() & claimed
+            if held and told.get("active"):
+                speed += told.get("steps_per_second", 0.0)
+                progress.active += min(told["active"], len(held))
+                in_hand = sum(steps_of(ours[name]) for name in held)
+                to_go -= in_hand - min(told.get("steps_to_go", in_hand), in_hand)
         progress.steps_to_go, progress.steps_per_second = to_go, speed or progress.steps_per_second
         busy = f"{self.workers} worker{'s' * (self.workers != 1)}"
         idle = f"{busy} at work" if self.workers else "waiting for workers"

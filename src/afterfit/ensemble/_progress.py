@@ -47,7 +47,8 @@ class Progress:
     def summary(self) -> dict[str, typing.Any]:
         """What others may want to know, as plain data."""
         names = ("runs", "done", "stored", "diverged", "active", "steps_per_second", "seconds_left")
-        return {name: getattr(self, name) for name in names}
+        to_go = self.steps_to_go + self.steps_later
+        return {name: getattr(self, name) for name in names} | {"steps_to_go": to_go}
 
     @property
     def seconds_left(self) -> float:

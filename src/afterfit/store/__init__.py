@@ -16,6 +16,7 @@ from ._session import Session as Session
 from ._status import (
     SessionStatus as SessionStatus,
     StoreStatus as StoreStatus,
+    under_way as under_way,
 )
 from ._store import Store as Store
 from ._version import RESULTS_VERSION as RESULTS_VERSION

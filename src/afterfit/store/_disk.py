@@ -79,6 +79,14 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
+def flush(folder: Path) -> None:
+    """`sync` that raises `StoreError`."""
+    try:
+        sync(folder)
+    except OSError as error:
+        raise explain(error, folder) from error
+
+
 def digest_of(path: Path) -> str:
     """The digest that `publish` would give to the file's content."""
     with open(path, "rb") as file:

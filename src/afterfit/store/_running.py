@@ -6,6 +6,7 @@ is only possible one after the other) the higher one knows it better.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from datetime import datetime, UTC
 from pathlib import Path
 from typing import Any
 
-from ._disk import hold, is_held, owner, publish_json, read_json, remove_folder, sync, temporaries
+from ._disk import hold, is_held, owner, read_json, remove_folder, temporaries
 from ._error import explain, StoreError
 from ._runfile import RunFile
 from ._version import RESULTS_VERSION
@@ -25,6 +26,9 @@ from ._version import RESULTS_VERSION
 
 Stored = Callable[[Iterable[str]], set[str]]
 """Which of some runs are in the packs."""
+
+SWEPT_FOR = 4
+"""Sessions that a new one sweeps for, on the average."""
 
 _SESSION_NAME = re.compile(r"\d{6}-[0-9a-f]{8}")
 _POINT_NAME = re.compile(r"(resume|segment)-(\d{6})-[0-9a-f]{32}\.safetensors")
@@ -60,6 +64,11 @@ class SessionFolder:
         return self.path.name
 
     @property
+    def number(self) -> int:
+        """Of two sessions, the later one has the higher number."""
+        return int(self.name.partition("-")[0])
+
+    @property
     def alive(self) -> bool:
         """Whether its process lives."""
         return is_held(self.path / "lock")
@@ -85,19 +94,66 @@ class SessionFolder:
 
 def sessions(running: Path) -> list[SessionFolder]:
     """The sessions of a store, oldest first."""
+    return [SessionFolder(running / name) for name in session_names(running)]
+
+
+def session_names(running: Path) -> list[str]:
+    """The names of the sessions of a store, oldest first."""
     if not running.is_dir():
         return []
-    names = sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
-    return [SessionFolder(running / name) for name in names]
+    return sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
 
 
-def open_session(running: Path, runs: Sequence[str], about: dict[str, Any]) -> tuple[SessionFolder, int]:
+class Claims:
+    """Which runs the sessions of a store hold, as far as this process has looked.
+
+    A session's claims never change and its name never comes again, so they are read once: with thousands of
+    workers most of what is listed is known, and the lock of the store is held for a moment only.
+    """
+
+    def __init__(self, running: Path):
+        self._running = running
+        self._known: dict[str, frozenset[str]] = {}
+
+    def holders(self, runs: Iterable[str]) -> list[SessionFolder]:
+        """The sessions that claimed any of `runs` or whose claims are unreadable, dead or alive, by age."""
+        wanted = set(runs)
+        return [folder for folder, held in self.all() if not held or not wanted.isdisjoint(held)]
+
+    def all(self) -> list[tuple[SessionFolder, frozenset[str]]]:
+        """The sessions by age, dead or alive, with the runs they claimed: none where these are unreadable."""
+        listed = sessions(self._running)
+        self._known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
+        return [(folder, self._known[folder.name]) for folder in listed]
+
+    def held(self, runs: Iterable[str], before: int | None = None) -> set[str]:
+        """Those of `runs` that living sessions hold, of all numbers or of those below `before`."""
+        wanted = set(runs)
+        found: set[str] = set()
+        for folder in self.holders(wanted):
+            if (before is None or folder.number < before) and folder.alive:
+                found |= wanted & _claimed(folder)
+        return found
+
+
+@functools.lru_cache(maxsize=8)
+def claims_in(running: Path) -> Claims:
+    """The claims of a store, remembered for as long as this process lives."""
+    return Claims(running)
+
+
+def _claimed(folder: SessionFolder) -> frozenset[str]:
+    return frozenset(folder.claims["runs"])
+
+
+def open_session(
+    running: Path, number: int, runs: Sequence[str], about: dict[str, Any]
+) -> tuple[SessionFolder, int]:
     """Makes a session's folder and takes its lock; the caller holds the store's lock.
 
-    The folder gets its name only when its lock is held, so nobody ever sees it and takes it for dead.
+    The folder gets its name only when its lock is held, so nobody ever sees it and takes it for dead. It is
+    the caller's to flush: all other processes wait for the store's lock, and a disk takes its time.
     """
-    taken = sessions(running)
-    number = 1 + (int(taken[-1].name.partition("-")[0]) if taken else 0)
     name = f"{number:06d}-{secrets.token_hex(4)}"
     aside = running / f".new-{name}"
     handle = None
@@ -110,15 +166,27 @@ def open_session(running: Path, runs: Sequence[str], about: dict[str, Any]) -> t
         }
         handle = hold(aside / "lock")
         os.write(handle, (json.dumps(process) + "\n").encode())
-        publish_json(aside, "claims.json", {"runs": list(runs), "about": about})
+        (aside / "claims.json").write_text(json.dumps({"runs": list(runs), "about": about}) + "\n")
         os.rename(aside, running / name)
-        sync(running)
-    except (OSError, StoreError) as error:
+    except OSError as error:
         if handle is not None:
             os.close(handle)
         shutil.rmtree(aside, ignore_errors=True)
-        raise explain(error, running / name) if isinstance(error, OSError) else error
+        raise explain(error, running / name) from error
     return SessionFolder(running / name), handle
+
+
+def next_number(names: Sequence[str]) -> int:
+    """The number of the session that follows those of these names."""
+    return 1 + (int(names[-1].partition("-")[0]) if names else 0)
+
+
+def sweep_due(number: int, among: int) -> bool:
+    """Whether a new session should sweep: always among few, else so rarely that each pays for a few others.
+
+    Sweeping looks at every session, and nobody can claim anything meanwhile.
+    """
+    return number % max(1, among // SWEPT_FOR) == 0
 
 
 def sweep(root: Path, stored: Stored) -> None:

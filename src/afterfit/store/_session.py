@@ -8,12 +8,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ._disk import locked, remove_folder
+from ._disk import flush, locked, remove_folder
 from ._error import StoreBusy, StoreError, StoreWarning
 from ._pack import write_pack
 from ._records import LiveRun, RunRecords
 from ._runfile import RunFile, write_runs
-from ._running import open_session, Point, SessionFolder, sessions, Stored, sweep, usable
+from ._running import (
+    claims_in,
+    next_number,
+    open_session,
+    Point,
+    session_names,
+    SessionFolder,
+    Stored,
+    sweep,
+    sweep_due,
+    usable,
+)
 from ._version import RESULTS_VERSION
 
 
@@ -39,24 +50,35 @@ class Session:
         self._points: dict[str, dict[Point, set[str]]] = {"resume": {}, "segment": {}}
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
-        with locked(self._running / "lock"):
-            if free:  # who has finished a run publishes it before the claim ends, so one of the two is seen
-                taken = held(self._running, runs)
-                taken |= stored(runs)
-                runs = [run for run in runs if run not in taken]
-            else:
-                _refuse_taken(self._running, frozenset(runs))
-            sweep(root, stored)
-            folder, handle = open_session(self._running, runs, about)
-        self._runs = frozenset(runs)
+        claims = claims_in(self._running)
+        with locked(self._running / "lock"):  # all others wait for it: what can be done later is done later
+            if not free:
+                _refuse_taken(claims.holders(runs), frozenset(runs))
+            listed = session_names(self._running)
+            number = next_number(listed)
+            if sweep_due(number, len(listed)):
+                sweep(root, stored)
+            folder, handle = open_session(self._running, number, runs, about)
         self._folder: SessionFolder = folder
         self._lock: int | None = handle
-        # Dead sessions that held runs of ours: they go when our own resume points or packs replace theirs.
-        self._inherited = [
-            other.name
-            for other in sessions(self._running)
-            if other.name != folder.name and self._runs & set(other.claims["runs"])
-        ]
+        try:
+            flush(self._running)
+            if free:
+                # Of two sessions that want a run the older has it. One that ended before we looked published
+                # first, so it is seen here or there.
+                taken = claims.held(runs, before=number)
+                taken |= stored(runs)
+                runs = [run for run in runs if run not in taken]
+            self._runs = frozenset(runs)
+            # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
+            self._inherited = [
+                other.name
+                for other in claims.holders(runs)
+                if other.name != folder.name and self._runs & set(other.claims["runs"])
+            ]
+        except BaseException:
+            os.close(handle)
+            raise
 
     @property
     def name(self) -> str:
@@ -76,7 +98,7 @@ class Session:
         """
         wanted = self._mine(runs)
         found: dict[str, LiveRun] = {}
-        for folder in reversed(sessions(self._running)):
+        for folder in reversed(claims_in(self._running).holders(wanted)):
             if not wanted:
                 break
             if folder.name == self.name or folder.alive:
@@ -130,9 +152,10 @@ class Session:
         if self._lock is None:
             return
         try:
-            # What cannot be cleaned now (a full or vanished disk) the next claim sweeps.
-            with contextlib.suppress(OSError, StoreError), locked(self._running / "lock"):
+            # What cannot be cleaned now (a full or vanished disk) a later claim sweeps.
+            with contextlib.suppress(OSError, StoreError):
                 self._published |= self._stored(self._runs)
+            with contextlib.suppress(OSError, StoreError), locked(self._running / "lock"):
                 for kind in self._points:
                     self._prune(kind)
                 for point in self._points["segment"]:
@@ -201,16 +224,11 @@ class Session:
 
 def held(running: Path, runs: Iterable[str]) -> set[str]:
     """Those of `runs` that living sessions hold."""
-    wanted = set(runs)
-    found: set[str] = set()
-    for other in sessions(running):
-        if not wanted <= found and other.alive:
-            found |= wanted & set(other.claims["runs"])
-    return found
+    return claims_in(running).held(runs)
 
 
-def _refuse_taken(running: Path, runs: frozenset[str]) -> None:
-    for other in sessions(running):
+def _refuse_taken(holders: Sequence[SessionFolder], runs: frozenset[str]) -> None:
+    for other in holders:
         if not other.alive:
             continue
         taken = runs & set(other.claims["runs"])

@@ -13,7 +13,8 @@ from ._disk import DIGEST
 from ._error import StoreError, StoreWarning
 from ._pack import RunEntry
 from ._records import LiveRun, OUTCOMES
-from ._running import SessionFolder, sessions
+from ._runfile import RunFile
+from ._running import claims_in, SessionFolder, sessions
 
 
 _TRIES = 5  # a point may be replaced by a newer one between listing the folder and opening it
@@ -114,6 +115,28 @@ def read_status(root: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatu
         {run: one for run, one in dead.items() if run not in held and run not in stored},
         len(contents) - len(runs),
     )
+
+
+def under_way(root: Path) -> list[tuple[frozenset[str], dict[str, Any]]]:
+    """Of each living session of the store at `root`, the runs that it claimed and what its last segment tells
+    of its progress (nothing before the first).
+
+    No records are read: a driver that asks thousands of workers every minute needs none.
+    """
+    claimed = claims_in(root / "running").all()
+    return [(runs, _last_progress(folder)) for folder, runs in claimed if folder.alive]
+
+
+def _last_progress(folder: SessionFolder) -> dict[str, Any]:
+    for _ in range(_TRIES):
+        for point in folder.points("segment")[:1]:
+            try:
+                return RunFile(point.path).index["progress"]
+            except FileNotFoundError:
+                continue
+            except StoreError:  # who reads its records is told
+                return {}
+    return {}
 
 
 def listing_digest(root: Path) -> str:
