@@ -59,7 +59,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
         return FAILED
     print(summary(data))
-    page = pathlib.Path(options.store) / "report.html"
+    page = _page(options.store)
     about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
@@ -214,17 +214,24 @@ def _watched(options: argparse.Namespace) -> contextlib.AbstractContextManager[N
     return _served(options)
 
 
+def _page(store: str) -> pathlib.Path:
+    """Where the report of a store goes: beside the packs, on this machine."""
+    from .store import Store
+
+    return Store(store, create=False, readonly=True).path / "report.html"
+
+
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
     from .report import making, summary, write_page, write_study_page
     from .store import open_dataset
 
-    if (options.store / "verdicts.json").is_file():
-        print(f"report: {write_study_page(options.store, path=options.output)}")
+    if (pathlib.Path(options.store) / "verdicts.json").is_file():
+        print(f"report: {write_study_page(pathlib.Path(options.store), path=options.output)}")
         return DONE
     data = open_dataset(options.store)
     print(summary(data))
-    page = options.output or options.store / "report.html"
+    page = options.output or _page(options.store)
     about = making(options.store, data)
     print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
     return DONE

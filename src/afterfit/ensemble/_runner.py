@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import os
-import pathlib
 import time
 import traceback
 import typing
@@ -46,7 +45,7 @@ def run_all(
         one_job.train_all(everything, publisher, one_job.starts(everything))
         by_id = {records.run: records for records in publisher.kept}
         return [by_id[run.id] for run in runs]
-    opened = Store(pathlib.Path(store))
+    opened = Store(store)
     stored = opened.has(distinct)
     if stored != distinct.keys():
         missing = [run for run in distinct if run not in stored]
@@ -69,7 +68,7 @@ def run_free(
     prepare()
     stored = store.has([run.id for run in runs])
     missing = [run for run in runs if run.id not in stored]
-    job = Job(store.path, display, resume_every, None, len(missing), noun_of(runs))
+    job = Job(store.address, display, resume_every, None, len(missing), noun_of(runs))
     starts = job.starts(missing)
     with store.claim_free([run.id for run in missing], about()) as session:
         todo = [run for run in missing if run.id in session.runs]

@@ -1,6 +1,7 @@
 """Networks in formats that other tools read; nothing that runs when it is opened (no pickle)."""
 
 import json
+import os
 import pathlib
 import typing
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ _MARK = "# Written by `afterfit export`:"
 
 
 def export_weights(
-    store: pathlib.Path, run: str | None, to: WeightFormat, output: pathlib.Path | None, step: int | None
+    store: str | os.PathLike, run: str | None, to: WeightFormat, output: pathlib.Path | None, step: int | None
 ) -> pathlib.Path:
     """Writes the network of one run; see `export`."""
     network = read_network(Store(store, create=False, readonly=True), run, step)

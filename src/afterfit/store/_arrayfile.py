@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 
 from ._disk import DIGEST, digest_of, publish
-from ._error import StoreError
+from ._error import damage, StoreError
 from ._version import FORMAT
 
 
@@ -137,14 +137,6 @@ class Reader:
                 piece = self._slices[name] = self._file.get_tensor(name)
         # Nor does it give no rows at the end.
         return piece[start:stop] if start < stop else piece[:0]
-
-
-def damage(path: Path) -> StoreError:
-    """The error for a file whose content is not what was written."""
-    return StoreError(
-        f"{path} is damaged: its content is no longer what was written (a failing disk, or an edit). "
-        "Try a backup of it, or delete it: its runs are trained again when they are asked for."
-    )
 
 
 def _short_digest(text: str) -> str:

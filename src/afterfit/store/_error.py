@@ -34,6 +34,14 @@ def explain(error: OSError, path: Path, needed: int = 0) -> StoreError:
     )
 
 
+def damage(where: Path | str) -> StoreError:
+    """The error for a file, or an object at an address, whose content is not what was written."""
+    return StoreError(
+        f"{where} is damaged: its content is no longer what was written (a failing disk, or an edit). "
+        "Try a backup of it, or delete it: its runs are trained again when they are asked for."
+    )
+
+
 def readable(size: int) -> str:
     """A number of bytes for people: 1234567 is `1.2 MB`."""
     amount = float(size)

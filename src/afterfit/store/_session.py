@@ -14,6 +14,7 @@ from ._pack import write_pack
 from ._records import LiveRun, RunRecords
 from ._runfile import RunFile, write_runs
 from ._running import open_session, Point, SessionFolder, sessions, Stored, sweep, usable
+from ._shared import AbstractShared
 from ._version import RESULTS_VERSION
 
 
@@ -29,16 +30,22 @@ class Session:
     """
 
     def __init__(
-        self, root: Path, runs: Sequence[str], about: dict[str, Any], stored: Stored, free: bool = False
+        self,
+        shared: AbstractShared,
+        runs: Sequence[str],
+        about: dict[str, Any],
+        stored: Stored,
+        free: bool = False,
     ):
-        self._root = root
-        self._running = root / "running"
+        self._shared = shared
+        self._running = shared.running
         self._stored = stored
         self._about = about
         self._number = 0
         self._points: dict[str, dict[Point, set[str]]] = {"resume": {}, "segment": {}}
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
+        shared.send()  # what a process could not send before it ended is trained
         with locked(self._running / "lock"):
             if free:  # who has finished a run publishes it before the claim ends, so one of the two is seen
                 taken = held(self._running, runs)
@@ -46,7 +53,7 @@ class Session:
                 runs = [run for run in runs if run not in taken]
             else:
                 _refuse_taken(self._running, frozenset(runs))
-            sweep(root, stored)
+            sweep(self._running, shared.outbox, stored)
             folder, handle = open_session(self._running, runs, about)
         self._runs = frozenset(runs)
         self._folder: SessionFolder = folder
@@ -100,7 +107,8 @@ class Session:
         names = self._mine(run.run for run in runs)
         if not runs:
             return
-        write_pack(self._root / "packs", runs, self._about, self.name)
+        write_pack(self._shared.outbox, runs, self._about, self.name)
+        self._shared.send()
         self._published |= names
         self._prune("resume")
         self._prune("segment")
@@ -195,7 +203,7 @@ class Session:
     def _sweep_inherited(self) -> None:
         if self._inherited:
             with locked(self._running / "lock"):
-                sweep(self._root, self._stored)
+                sweep(self._running, self._shared.outbox, self._stored)
             self._inherited = [name for name in self._inherited if (self._running / name).exists()]
 
 

@@ -100,7 +100,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     store = Store(path, create=False, readonly=True)
     entries = store.runs()
     if not entries:
-        raise StoreError(f"{store.path} holds no finished run yet.")
+        raise StoreError(f"{store.address} holds no finished run yet.")
     runs = store.load(entries, snapshots=False)
     found = varying([run.recipe for run in runs])
     forked = {isinstance(run.recipe.get("fork"), dict) for run in runs}
@@ -111,7 +111,7 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
         names = [run.run for run in runs]
         data = to_dataset(runs, [{"run": name} for name in names], {"run": names})
         extra = {name: ("run", _labels(values)) for name, values in found.fields.items()}
-    return data.assign_coords(extra).assign_attrs(title=f"runs of {store.path.name}")
+    return data.assign_coords(extra).assign_attrs(title=f"runs of {store.name}")
 
 
 def varying(recipes: Sequence[Mapping[str, Any]]) -> Axes:
