@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 
 
 DONE, FAILED = 0, 1
+_MOST_REPORTED = 20_000  # runs: those of a larger sweep need not fit into the memory of who trains it
 
 
 def tell(line: str) -> None:
@@ -47,7 +48,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     try:
         with _watched(options):
             executor = _workers(options)
-            data = planned.run(
+            planned.train(
                 options.store, display=display, resume_every=options.resume_every, executor=executor
             )
     except Exception as error:
@@ -58,6 +59,10 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         tell(f"afterfit: a run failed: {describe_failure(error)}")
         tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
         return FAILED
+    if count > _MOST_REPORTED:
+        tell(f"No report of so many runs, unless you ask for it: afterfit report {options.store}")
+        return status(options)
+    data = planned.run(options.store, display=lambda progress: None)
     print(summary(data))
     page = _page(options.store)
     about = {**planned.about, **making(options.store, data, recipes=False)}

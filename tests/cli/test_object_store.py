@@ -15,7 +15,7 @@ def address(bucket) -> str:
 def test_the_same_sweep_gives_the_same_results_in_a_folder_and_in_a_bucket(
     afterfit, written, tmp_path, address, monkeypatch, request
 ):
-    recipe = written({"axes/seed": [0, 1, 2], "snapshots": {"kind": "At", "at_steps": [0, 20]}})
+    recipe = written({"axes/seed": [0, 1, 2], "snapshots": {"kind": "At", "chosen": [0, 20]}})
     code, told, err = afterfit("run", recipe, "--store", tmp_path / "s")
     assert code == 0
     code, out, err = afterfit("run", recipe, "--store", address)

@@ -178,7 +178,7 @@ def test_opening_rules(address, bucket, files):
     ("text", "told"),
     [
         ("s3:/bucket/runs", "such as s3://bucket/runs, got s3:/bucket/runs"),
-        ("file:///tmp/runs", "leave out what is before the path"),
+        ("file:///data/runs", "leave out what is before the path"),
         ("nowhere://bucket", "an address that fsspec knows, got nowhere://bucket: Protocol not known"),
         ("s3://no-such-bucket/runs", "bucket does not exist. Check address"),
     ],

@@ -9,7 +9,7 @@ import pathlib
 import time
 from collections.abc import Iterable, Sequence
 
-from ..store import Beacon, RunRecords, Store
+from ..store import Beacon, Store
 from ._executor import capacity, checked, lost, renewed
 from ._overview import LOOK_EVERY, Overview
 from ._pack import packs
@@ -35,8 +35,8 @@ def drive(
     display: Display,
     resume_every: float,
     folder: pathlib.Path | None = None,
-) -> list[RunRecords]:
-    """Lets the workers of an executor train what the store does not have; returns the records of all runs.
+) -> None:
+    """Lets the workers of an executor train what the store does not have.
 
     Runs that other processes hold are waited for, and taken over if these die. Trunks of forks come first.
 
@@ -46,7 +46,6 @@ def drive(
     opened = Store(store)
     executor = checked(executor)
     _train(runs, opened, executor, display, resume_every, folder or pathlib.Path.cwd())
-    return opened.load([run.id for run in runs], snapshots=False)
 
 
 def _train(

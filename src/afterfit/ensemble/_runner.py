@@ -34,17 +34,35 @@ def run_all(
     snapshots: bool = False,
     watcher: Watcher | None = None,
 ) -> list[RunRecords]:
-    """Trains the runs that the store does not have, and returns the records of all, in order."""
+    """Trains the runs that the store does not have, and returns the records of all, in order from a store
+    without their texts."""
+    if store is not None:
+        train(runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watcher)
+        return Store(store, readonly=True).load([run.id for run in runs], snapshots=snapshots, texts=False)
     prepare()
     distinct = {run.id: run for run in runs}
     one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
-    if store is None:
-        publisher = Publisher(None, resume_every, watcher)
-        everything = list(distinct.values())
-        check(everything)
-        one_job.train_all(everything, publisher, one_job.starts(everything))
-        by_id = {records.run: records for records in publisher.kept}
-        return [by_id[run.id] for run in runs]
+    publisher = Publisher(None, resume_every, watcher)
+    everything = list(distinct.values())
+    check(everything)
+    one_job.train_all(everything, publisher, one_job.starts(everything))
+    by_id = {records.run: records for records in publisher.kept}
+    return [by_id[run.id] for run in runs]
+
+
+def train(
+    runs: Sequence[Run],
+    store: str | os.PathLike,
+    *,
+    display: Display,
+    resume_every: float,
+    layout: Layout | None = None,
+    watcher: Watcher | None = None,
+) -> None:
+    """Trains the runs that the store does not have; holds on to no record of one that has ended."""
+    prepare()
+    distinct = {run.id: run for run in runs}
+    one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
     opened = Store(store)
     stored = opened.has(distinct)
     if stored != distinct.keys():
@@ -55,7 +73,6 @@ def run_all(
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
             one_job.train_all(todo, Publisher(session, resume_every, watcher), starts)
-    return opened.load([run.id for run in runs], snapshots=snapshots)
 
 
 def run_free(

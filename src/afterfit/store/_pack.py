@@ -3,9 +3,9 @@
 import dataclasses
 import functools
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._records import RunRecords
 from ._runfile import RunFile, write_runs
@@ -65,6 +65,11 @@ class RunEntry:
         return _texts(self._pack.path)[self._number]["about"]
 
     @property
+    def no_text(self) -> dict[str, Any]:
+        """What stands for the texts of a run where they are not wanted."""
+        return {"recipe": {}, "message": "", "about": {"results_version": self.results_version}}
+
+    @property
     def pack(self) -> Path:
         """The file that holds the run."""
         return self._pack.path
@@ -105,6 +110,14 @@ class Contents:
         )
 
 
+class Wanted(NamedTuple):
+    """What of a run's records is read: snapshots, texts (recipe, message, `about`), all measures or some."""
+
+    snapshots: bool
+    texts: bool
+    measures: Collection[str] | None
+
+
 class Pack:
     """One pack file; it is opened when something of its runs is read."""
 
@@ -125,17 +138,16 @@ class Pack:
             )
         ]
 
-    def read(
-        self, numbers: Iterable[int], snapshots: bool, measures: Collection[str] | None
-    ) -> list[RunRecords]:
-        """Some of the runs, by their places in the file, with or without their snapshots."""
+    def read(self, numbers: Sequence[int], wanted: Wanted) -> list[RunRecords]:
+        """Some of the runs, by their places in the file."""
         file = RunFile(self.path)
         file.verify()
         found = []
-        with file.open() as reader:
+        with file.open(whole=2 * len(numbers) > len(self.entries)) as reader:
             for number in numbers:
-                entry, text = self.entries[number], file.text(reader, number)
-                steps, values = file.history(reader, number, measures)
+                entry = self.entries[number]
+                text = file.text(reader, number) if wanted.texts else entry.no_text
+                steps, values = file.history(reader, number, wanted.measures)
                 found.append(
                     RunRecords(
                         entry.run,
@@ -145,7 +157,7 @@ class Pack:
                         entry.outcome,
                         entry.outcome_step,
                         text["message"],
-                        file.snapshots(reader, number) if snapshots else {},
+                        file.snapshots(reader, number) if wanted.snapshots else {},
                         text["about"],
                     )
                 )
@@ -157,7 +169,7 @@ def _texts(path: Path) -> list[dict[str, Any]]:
     """The JSON texts of all runs of a pack; who reads one reads its neighbours next."""
     file = RunFile(path)
     file.verify()
-    with file.open() as reader:
+    with file.open(whole=True) as reader:
         return [file.text(reader, number) for number in range(len(file.runs))]
 
 
@@ -178,9 +190,7 @@ def write_pack(folder: Path, runs: Sequence[RunRecords], about: dict[str, Any], 
     return write_runs(folder, "{digest}.safetensors", runs, texts, index, owner)
 
 
-def read_entries(
-    entries: Sequence[RunEntry], snapshots: bool, measures: Collection[str] | None
-) -> list[RunRecords]:
+def read_entries(entries: Sequence[RunEntry], wanted: Wanted) -> list[RunRecords]:
     """The records of some entries, in their order; each file is opened once."""
     places: dict[int, list[int]] = {}
     for place, entry in enumerate(entries):
@@ -188,6 +198,6 @@ def read_entries(
     found: dict[int, RunRecords] = {}
     for chosen in places.values():
         pack = entries[chosen[0]]._pack
-        numbers = (entries[place]._number for place in chosen)
-        found |= zip(chosen, pack.read(numbers, snapshots, measures), strict=True)
+        numbers = [entries[place]._number for place in chosen]
+        found |= zip(chosen, pack.read(numbers, wanted), strict=True)
     return [found[place] for place in range(len(entries))]

@@ -60,9 +60,9 @@ class RunFile:
         """As `ArrayFile.verify`."""
         self._arrays.verify()
 
-    def open(self) -> AbstractContextManager[Reader]:
+    def open(self, *, whole: bool = False) -> AbstractContextManager[Reader]:
         """As `ArrayFile.open`."""
-        return self._arrays.open()
+        return self._arrays.open(whole=whole)
 
     @property
     def runs(self) -> list[str]:

@@ -10,7 +10,7 @@ from ._beacon import Beacon
 from ._error import explain, StoreError
 from ._index import recall, remember, Stamp, stamp
 from ._objects import is_address, SharedObjects
-from ._pack import Contents, Pack, read_entries, RunEntry
+from ._pack import Contents, Pack, read_entries, RunEntry, Wanted
 from ._records import RunRecords
 from ._session import held, Session
 from ._shared import AbstractShared, MARKER, SharedFolder
@@ -79,11 +79,14 @@ class Store:
         runs: Iterable[str | RunEntry],
         *,
         snapshots: bool = True,
+        texts: bool = True,
         measures: Collection[str] | None = None,
     ) -> list[RunRecords]:
-        """The records of some runs, in their order: all measures or some, and snapshots if wanted.
+        """The records of some runs, in their order; only what is wanted is read.
 
-        Only their rows are read.
+        **Arguments:** `measures`: of which values are wanted, by default all; `snapshots`: whether they are;
+        `texts`: whether recipe, message and `about` are, which take more room than short records. Without
+        them these are empty, but for the results version.
 
         Raises `StoreError` where a run is not stored (in any version), or its file is damaged.
         """
@@ -100,7 +103,7 @@ class Store:
                     "`Store.runs` lists them."
                 )
         try:
-            return read_entries(entries, snapshots, measures)
+            return read_entries(entries, Wanted(snapshots, texts, measures))
         except FileNotFoundError as error:
             raise StoreError(
                 f"{error.filename or error} was removed while it was being read: try again."
