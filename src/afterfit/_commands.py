@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
+    from .ensemble import silent
     from .report import making, summary, write_page
 
     display = _display()
@@ -62,7 +63,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     if count > _MOST_REPORTED:
         tell(f"No report of so many runs, unless you ask for it: afterfit report {options.store}")
         return status(options)
-    data = planned.run(options.store, display=lambda progress: None)
+    data = planned.run(options.store, display=silent)
     print(summary(data))
     page = _page(options.store)
     about = {**planned.about, **making(options.store, data, recipes=False)}
