@@ -95,7 +95,7 @@ def ended(process: subprocess.Popen, code: int = 0) -> str:
     """What a command said."""
     out, err = process.communicate()
     assert process.returncode == code, (process.returncode, out, err[-3000:])
-    return out + err
+    return err if code else out
 
 
 def there(address: str, machine: pathlib.Path) -> tuple[dict, collections.Counter[int]]:

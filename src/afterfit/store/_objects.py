@@ -107,7 +107,8 @@ class SharedObjects(AbstractShared):
     def is_lit(self, beacon: str) -> bool:
         at, lit = self._looked.get(beacon, (-_LOOK_EVERY, True))
         if time.monotonic() - at > _LOOK_EVERY:
-            lit = beacon in self._list("/beacons")
+            with contextlib.suppress(StoreError):  # no news is no reason to stop
+                lit = beacon in self._list("/beacons")
             self._looked[beacon] = time.monotonic(), lit
         return lit
 

@@ -140,7 +140,7 @@ class Pack:
 
     def read(self, numbers: Sequence[int], wanted: Wanted) -> list[RunRecords]:
         """Some of the runs, by their places in the file."""
-        file = RunFile(self.path)
+        file = _opened(self.path)
         file.verify()
         found = []
         with file.open(whole=2 * len(numbers) > len(self.entries)) as reader:
@@ -164,10 +164,14 @@ class Pack:
         return found
 
 
+# Who reads a run reads its neighbours next; to keep all packs open would keep what they hold of all runs.
+_opened = functools.lru_cache(maxsize=4)(RunFile)
+
+
 @functools.lru_cache(maxsize=4)
 def _texts(path: Path) -> list[dict[str, Any]]:
-    """The JSON texts of all runs of a pack; who reads one reads its neighbours next."""
-    file = RunFile(path)
+    """The JSON texts of all runs of a pack."""
+    file = _opened(path)
     file.verify()
     with file.open(whole=True) as reader:
         return [file.text(reader, number) for number in range(len(file.runs))]
