@@ -23,6 +23,7 @@ BENCHMARKS = {
     "refill": "runs that end at very different times",
     "second-start": "from the command to the first step, with a warm cache",
     "precision": "grokking times under coarser matrix products (minutes)",
+    "memory": "what grows with a sweep, and how a store of 100,000 runs opens (minutes)",
     "many": "a sweep of 100,000 tiny runs (minutes)",
     "packs": "144 runs as one program, beside single runs (minutes)",
     "page": "the live page with 1,000 runs in a browser (needs Chromium)",
@@ -30,7 +31,7 @@ BENCHMARKS = {
     "cluster-check": "real sweeps beside what that simulation foretells (minutes)",
     "startup": "processor time of `afterfit --help`",
 }
-LONG = ("precision", "many", "packs", "cluster", "cluster-check")
+LONG = ("precision", "memory", "many", "packs", "cluster", "cluster-check")
 
 
 def main() -> None:

@@ -236,7 +236,7 @@ class _Stocked:
 
     def sweeping(self) -> float:
         """Seconds of a sweep, which is done with the lock in hand."""
-        return _seconds(lambda: sweep(self.folder, self.store.has))
+        return _seconds(lambda: sweep(self.folder / "running", self.folder / "packs", self.store.has))
 
     def outside(self) -> float:
         """Seconds of a claim and of asking for resume points, less those with the lock."""

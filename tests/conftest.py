@@ -2,6 +2,9 @@
 
 import os
 import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
 
 
 def _cache_folder() -> pathlib.Path:
@@ -44,3 +47,46 @@ def data_folder() -> pathlib.Path:
     if not folder:
         pytest.skip("AFTERFIT_DATA names no folder of data sets")
     return pathlib.Path(folder)
+
+
+S3_SERVER = """
+import logging
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").disabled = True
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+input()
+"""
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of an S3-compatible server in a process of its own."""
+    pytest.importorskip("moto")
+    server = subprocess.Popen(
+        [sys.executable, "-c", S3_SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    server.kill()
+    server.communicate()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch, tmp_path) -> str:
+    """The address of an empty bucket, seen from a machine whose cache is empty."""
+    s3fs = pytest.importorskip("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()
+    settings = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AFTERFIT_CACHE": str(tmp_path / "machine"),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    address = f"s3://{tmp_path.name.replace('_', '-')}"
+    s3fs.S3FileSystem().mkdir(address)
+    return address

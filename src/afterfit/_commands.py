@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 
 
 DONE, FAILED = 0, 1
+_MOST_REPORTED = 20_000  # runs: those of a larger sweep need not fit into the memory of who trains it
 
 
 def tell(line: str) -> None:
@@ -37,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
+    from .ensemble import silent
     from .report import making, summary, write_page
-    from .report._aside import inside
 
     display = _display()
     count = len(planned.runs)
@@ -47,7 +48,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     try:
         with _watched(options):
             executor = _workers(options)
-            data = planned.run(
+            planned.train(
                 options.store, display=display, resume_every=options.resume_every, executor=executor
             )
     except Exception as error:
@@ -58,8 +59,12 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
         tell(f"afterfit: a run failed: {describe_failure(error)}")
         tell(f"{options.store} keeps what was trained: mend this and start the same command again.")
         return FAILED
+    if count > _MOST_REPORTED:
+        tell(f"No report of so many runs, unless you ask for it: afterfit report {options.store}")
+        return status(options)
+    data = planned.run(options.store, display=silent)
     print(summary(data))
-    page = inside(pathlib.Path(options.store), "report.html")
+    page = _page(options.store)
     about = {**planned.about, **making(options.store, data, recipes=False)}
     print(f"report: {write_page(data, page, title=planned.title, about=about)}")
     return FAILED if (data["outcome"] == "failed").any() else DONE
@@ -225,18 +230,25 @@ def _watched(
     return _served(options, outcomes)
 
 
+def _page(store: str) -> pathlib.Path:
+    """Where the report of a store goes: beside the packs, on this machine."""
+    from .report._aside import inside
+    from .store import Store
+
+    return inside(Store(store, create=False, readonly=True).path, "report.html")
+
+
 def report(options: argparse.Namespace) -> int:
     """Writes the page of a store, or of a study's outcome."""
     from .report import making, summary, write_page, write_study_page
-    from .report._aside import inside
     from .store import open_dataset
 
-    if (options.store / "verdicts.json").is_file():
-        print(f"report: {write_study_page(options.store, path=options.output)}")
+    if (pathlib.Path(options.store) / "verdicts.json").is_file():
+        print(f"report: {write_study_page(pathlib.Path(options.store), path=options.output)}")
         return DONE
     data = open_dataset(options.store)
     print(summary(data))
-    page = options.output or inside(options.store, "report.html")
+    page = options.output or _page(options.store)
     about = making(options.store, data)
     print(f"report: {write_page(data, page, title=data.attrs['title'], about=about)}")
     return DONE

@@ -172,7 +172,7 @@ _SYSTEMS = ("slurm", "kubernetes")
 _FORMATS = ("csv", "parquet", "netcdf", "safetensors", "torch", "transformer-lens")
 _PICTURES = ("svg", "pdf", "png")
 
-_STORE = _argument("store", type=pathlib.Path, metavar="STORE", help="a folder that holds results")
+_STORE = _argument("store", metavar="STORE", help="a folder that holds results, or s3://BUCKET/NAME")
 _RESUME = _argument(
     "--resume-every",
     type=positive("seconds"),
@@ -206,7 +206,7 @@ _ON = _argument(
     metavar="dask://HOST:PORT",
     help="let the workers of a dask scheduler train; they must reach the store by the same path",
 )
-_INTO = "where results go (default: %(default)s)"
+_INTO = "where results go: a folder, or s3://BUCKET/NAME (default: %(default)s)"
 
 _COMMANDS: dict[str, tuple] = {
     "demo": (
@@ -244,9 +244,7 @@ _COMMANDS: dict[str, tuple] = {
         "train one shard of a sweep, then what nobody else has taken: for array jobs",
         "afterfit worker runs recipe.toml --shard 3/16",
         [
-            _argument(
-                "store", type=pathlib.Path, metavar="STORE", help="where results go; all jobs share it"
-            ),
+            _argument("store", metavar="STORE", help="where results go; all jobs share it"),
             _RECIPE,
             _argument(
                 "--shard",

@@ -155,3 +155,13 @@ def test_output_that_cannot_be_written(tmp_path, target, code, message):
     with child.stderr:
         told = child.stderr.read()
     assert (child.wait(), told) == (code, message)
+
+
+def test_a_very_large_sweep_is_trained_without_a_report(afterfit, written, tmp_path, monkeypatch):
+    recipe, store = written({"axes/seed": [0, 1]}), tmp_path / "s"
+    monkeypatch.setattr("afterfit._commands._MOST_REPORTED", 1)
+    code, out, err = afterfit("run", recipe, "--store", store)
+    assert (code, out) == (0, "2 runs stored: 2 done\n")
+    assert f"unless you ask for it: afterfit report {store}" in err
+    assert not (store / "report.html").exists()
+    assert afterfit("report", store).code == 0

@@ -1,5 +1,6 @@
 """Runs that the workers of an executor train: the same numbers, whoever trains them and whoever dies."""
 
+import collections
 import concurrent.futures
 import json
 import multiprocessing
@@ -41,7 +42,7 @@ def copies(folder) -> dict[str, int]:
     """How often each run is in the packs of a store."""
     store = Store(folder, readonly=True)
     store.runs()
-    return {run: len(entries) for run, entries in store._entries.items()}
+    return collections.Counter(entry.run for pack in store._packs.values() for entry in pack.entries)
 
 
 # --- shards -------------------------------------------------------------------------------------

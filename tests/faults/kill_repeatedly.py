@@ -35,7 +35,7 @@ plan.run(sys.argv[1], display=af.ensemble.silent, resume_every=1.0)
 """
 
 
-def bits(folder: pathlib.Path) -> dict:
+def bits(folder: pathlib.Path | str) -> dict:
     """All that a store holds of each run, as bytes."""
     store = Store(folder, readonly=True, create=False)
     return {

@@ -65,7 +65,8 @@ def copies(folder: pathlib.Path) -> collections.Counter[int]:
     """How many runs are in the packs once, twice, ..."""
     store = Store(folder, readonly=True, create=False)
     store.runs()
-    return collections.Counter(len(entries) for entries in store._entries.values())
+    each = collections.Counter(entry.run for pack in store._packs.values() for entry in pack.entries)
+    return collections.Counter(each.values())
 
 
 DRIVER = """

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from afterfit.store import open_dataset, RESULTS_VERSION, RunRecords, Store, StoreError, to_dataset
+from afterfit.store import open_dataset, RESULTS_VERSION, RunRecords, Store, StoreError, to_dataset, varying
 
 
 def f32(values) -> np.ndarray:
@@ -188,3 +188,28 @@ def test_a_thousand_runs_open(tmp_path):
     assert np.array_equal(
         data.measure3.sel({"task.modulus": 3, "seed": 5, "step": slice(0, 299)}), runs[53].values["measure3"]
     )
+
+
+def test_some_measures_alone(tmp_path, finished):
+    store = Store(tmp_path)
+    with store.claim(["a", "b"], {"machine": "small"}) as session:
+        session.publish_runs([finished("a", 3, snapshots={0: {"w": np.ones(3)}}), finished("b", 4)])
+    whole, part = open_dataset(tmp_path), open_dataset(tmp_path, measures=["spectrum"])
+    assert part.identical(whole.drop_vars("train_loss"))
+    with pytest.raises(
+        StoreError, match="No run of .* has the measure 'sharpness'; one has spectrum, train_"
+    ):
+        open_dataset(tmp_path, measures=["spectrum", "sharpness"])
+    (records,) = store.load(["a"], snapshots=False, texts=False, measures=["train_loss"])
+    assert (records.recipe, records.message, records.snapshots) == ({}, "", {})
+    assert records.about == {"results_version": RESULTS_VERSION}
+    assert records.values.keys() == {"train_loss"}
+
+
+def test_fields_that_only_look_alike_are_told_apart():
+    values = [1, True, 1.0, -0.0, 0.0, "1", [1], [True], None]
+    recipes = [{"same": [1, 2.0], "x": value} for value in values]
+    found = varying(iter([*recipes[:-1], {"same": [1, 2.0]}]))
+    assert found.fields.keys() == {"x"}
+    assert list(map(repr, found.fields["x"])) == list(map(repr, values))
+    assert len(found.axes["x"]) == len(values)

@@ -1,7 +1,6 @@
 """One of several processes that train a sweep together, with nobody to send them work."""
 
 import os
-import pathlib
 import time
 import typing
 from collections.abc import Sequence
@@ -47,14 +46,14 @@ def attend(
     if not 1 <= index <= count:
         raise ValueError(f"Expected the 1st to {count}th of {count} shards, got {index}.")
     prepare()
-    opened = Store(pathlib.Path(store))
+    opened = Store(store)
     distinct = {run.id: run for run in runs}
     stored = opened.has(distinct)
     missing = [run for run in distinct.values() if run.id not in stored]
     failed: dict[str, Exception] = {}
     if missing:
         check(missing)
-        job = Job(opened.path, display, resume_every, None, len(missing), noun_of(missing))
+        job = Job(opened.address, display, resume_every, None, len(missing), noun_of(missing))
         while trunks := job.trunks(missing):
             before = attend(trunks, store, index, count, display=display, resume_every=resume_every)
             if before.failed:

@@ -9,7 +9,7 @@ import pathlib
 import time
 from collections.abc import Iterable, Sequence
 
-from ..store import Beacon, RunRecords, Store
+from ..store import Beacon, Store
 from ._executor import capacity, checked, lost, renewed
 from ._overview import LOOK_EVERY, Overview
 from ._pack import shares
@@ -35,18 +35,17 @@ def drive(
     display: Display,
     resume_every: float,
     folder: pathlib.Path | None = None,
-) -> list[RunRecords]:
-    """Lets the workers of an executor train what the store does not have; returns the records of all runs.
+) -> None:
+    """Lets the workers of an executor train what the store does not have.
 
     Runs that other processes hold are waited for, and taken over if these die. Trunks of forks come first.
 
     **Raises:** `RuntimeError` with the traceback of the first run that failed, once all others are done;
     `ValueError` for an executor that cannot be used.
     """
-    opened = Store(pathlib.Path(store).resolve())
+    opened = Store(store)
     executor = checked(executor)
     _train(runs, opened, executor, display, resume_every, folder or pathlib.Path.cwd())
-    return opened.load([run.id for run in runs], snapshots=False)
 
 
 def _train(
@@ -63,14 +62,14 @@ def _train(
     if not missing:
         return
     check(missing)
-    job = Job(store.path, display, resume_every, None, len(missing), noun_of(runs))
+    job = Job(store.address, display, resume_every, None, len(missing), noun_of(runs))
     if trunks := job.trunks(missing):
         _train(trunks, store, executor, display, resume_every, folder)
     _check_names(missing)
     progress = Progress(runs=len(distinct), noun=noun_of(runs), stored=len(stored))
     with contextlib.ExitStack() as stack:
         beacon = stack.enter_context(store.beacon())
-        terms = Order(str(store.path), [], str(folder.resolve()), resume_every, beacon.name, this_process())
+        terms = Order(store.address, [], str(folder.resolve()), resume_every, beacon.name, this_process())
         driver = _Driver(missing, store, executor, terms, Overview(store, progress, display))
         try:
             driver.run()

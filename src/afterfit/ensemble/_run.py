@@ -16,7 +16,18 @@ from jaxtyping import Array, PyTree
 
 from ..models import from_paths
 from ..tasks import Data, Predict
-from ..training import Experiment, from_plain, Moment, Program, Recipe, RecipeError, Seeds, State, to_plain
+from ..training import (
+    AbstractSchedule,
+    Experiment,
+    from_plain,
+    Moment,
+    Program,
+    Recipe,
+    RecipeError,
+    Seeds,
+    State,
+    to_plain,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +41,9 @@ class Run:
     seeds: Seeds
     trunk: bool = False
 
-    @functools.cached_property
+    @property
     def recipe(self) -> dict[str, typing.Any]:
-        """The complete recipe as plain data."""
+        """The complete recipe as plain data, made anew each time: a sweep must not keep those of all runs."""
         digest = self.experiment.task.digest
         files = {} if digest is None else {"files": digest}
         role = {"trunk": True} if self.trunk else {}  # the names of all other runs stay as they were
@@ -53,11 +64,8 @@ class Run:
     def record_steps(self) -> list[int]:
         """The steps at which this run is recorded: those of its schedule, for a fork from its step on."""
         experiment = self.experiment
-        chosen = [int(step) for step in experiment.record.steps(experiment.steps)]
-        if experiment.fork is None:
-            return chosen
-        first = experiment.first_step
-        return [first, *(step for step in chosen if step > first)]
+        first = None if experiment.fork is None else experiment.first_step
+        return _record_steps(experiment.record, experiment.steps, first)
 
     def moment(
         self,
@@ -98,8 +106,19 @@ class Run:
         """The recorded steps at which parameters are kept."""
         if self.experiment.snapshots is None:
             return frozenset()
-        chosen = {int(step) for step in self.experiment.snapshots.steps(self.experiment.steps)}
-        return frozenset(chosen & set(self.record_steps))
+        return _snapshot_steps(self.experiment.snapshots, self.experiment.steps, tuple(self.record_steps))
+
+
+# The schedules of a sweep are few, and its runs may be very many.
+@functools.lru_cache(maxsize=256)
+def _record_steps(schedule: AbstractSchedule, last: int, first: int | None) -> list[int]:
+    chosen = [int(step) for step in schedule.steps(last)]
+    return chosen if first is None else [first, *(step for step in chosen if step > first)]
+
+
+@functools.lru_cache(maxsize=256)
+def _snapshot_steps(schedule: AbstractSchedule, last: int, recorded: tuple[int, ...]) -> frozenset[int]:
+    return frozenset({int(step) for step in schedule.steps(last)} & set(recorded))
 
 
 def _text(recipe: Mapping[str, typing.Any]) -> str:

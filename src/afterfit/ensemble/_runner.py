@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import os
-import pathlib
 import time
 import typing
 from collections.abc import Sequence
@@ -34,18 +33,36 @@ def run_all(
     snapshots: bool = False,
     watcher: Watcher | None = None,
 ) -> list[RunRecords]:
-    """Trains the runs that the store does not have, and returns the records of all, in order."""
+    """Trains the runs that the store does not have, and returns the records of all, in order from a store
+    without their texts."""
+    if store is not None:
+        train(runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watcher)
+        return Store(store, readonly=True).load([run.id for run in runs], snapshots=snapshots, texts=False)
     prepare()
     distinct = {run.id: run for run in runs}
     one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
-    if store is None:
-        publisher = Publisher(None, resume_every, watcher)
-        everything = list(distinct.values())
-        check(everything)
-        one_job.train_all(everything, publisher, one_job.starts(everything))
-        by_id = {records.run: records for records in publisher.kept}
-        return [by_id[run.id] for run in runs]
-    opened = Store(pathlib.Path(store))
+    publisher = Publisher(None, resume_every, watcher)
+    everything = list(distinct.values())
+    check(everything)
+    one_job.train_all(everything, publisher, one_job.starts(everything))
+    by_id = {records.run: records for records in publisher.kept}
+    return [by_id[run.id] for run in runs]
+
+
+def train(
+    runs: Sequence[Run],
+    store: str | os.PathLike,
+    *,
+    display: Display,
+    resume_every: float,
+    layout: Layout | None = None,
+    watcher: Watcher | None = None,
+) -> None:
+    """Trains the runs that the store does not have; holds on to no record of one that has ended."""
+    prepare()
+    distinct = {run.id: run for run in runs}
+    one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
+    opened = Store(store)
     stored = opened.has(distinct)
     if stored != distinct.keys():
         missing = [run for run in distinct if run not in stored]
@@ -55,7 +72,6 @@ def run_all(
             done = opened.has(missing)  # by others, before the claim
             todo = [distinct[run] for run in missing if run not in done]
             one_job.train_all(todo, Publisher(session, resume_every, watcher), starts)
-    return opened.load([run.id for run in runs], snapshots=snapshots)
 
 
 def run_free(
@@ -68,7 +84,7 @@ def run_free(
     prepare()
     stored = store.has([run.id for run in runs])
     missing = [run for run in runs if run.id not in stored]
-    job = Job(store.path, display, resume_every, None, len(missing), noun_of(runs))
+    job = Job(store.address, display, resume_every, None, len(missing), noun_of(runs))
     starts = job.starts(missing)
     with store.claim_free([run.id for run in missing], about()) as session:
         todo = [run for run in missing if run.id in session.runs]

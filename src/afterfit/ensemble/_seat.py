@@ -1,6 +1,8 @@
 """A run in its lane: what it does next and what it has recorded."""
 
 import dataclasses
+import functools
+import typing
 
 import numpy as np
 
@@ -29,6 +31,11 @@ class Seat:
     snapshots: dict[int, dict[str, np.ndarray]] = dataclasses.field(default_factory=dict)
     diverged_at: int = -1
     stopped: bool = False
+
+    @functools.cached_property
+    def recipe(self) -> dict[str, typing.Any]:
+        """That of the run."""
+        return self.run.recipe
 
     @property
     def ended(self) -> bool:
@@ -95,7 +102,7 @@ class Seat:
         """What the store keeps of a run on its way."""
         return LiveRun(
             self.run.id,
-            self.run.recipe,
+            self.recipe,
             np.asarray(self.steps[since:], np.int64),
             self.values(since),
             state or {},
@@ -108,7 +115,7 @@ class Seat:
         advice = _DIVERGED_ADVICE if self.step >= self.run.experiment.first_step else _DIVERGED_BEFORE
         return RunRecords(
             run=self.run.id,
-            recipe=self.run.recipe,
+            recipe=self.recipe,
             steps=np.asarray(self.steps, np.int64),
             values=self.values() or blank,
             outcome="diverged" if diverged else "done",

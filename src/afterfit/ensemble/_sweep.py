@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from .._html import table
-from ..store import to_dataset
+from ..store import Store, to_dataset
 from ..training import (
     AbstractSchedule,
     BASIC_MEASURES,
@@ -33,7 +33,7 @@ from ._driver import drive
 from ._engine import Layout
 from ._progress import Display, Terminal
 from ._run import Run
-from ._runner import run_all
+from ._runner import run_all, train
 from ._watcher import Watcher
 
 
@@ -211,23 +211,55 @@ class Sweep:
         **Raises:** what a run raised, once all others are done; `RuntimeError` with its traceback if a
         worker trained it.
         """
-        display = display or Terminal()
-        if executor is None:
+        if store is None and executor is None:
             records = run_all(
-                self.runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watch
+                self.runs,
+                None,
+                display=display or Terminal(),
+                resume_every=resume_every,
+                layout=layout,
+                watcher=watch,
             )
-        elif store is None or layout is not None or watch is not None:
-            wrong = "a store, got None" if store is None else "no layout and no watch: workers are elsewhere"
-            raise ValueError(f"`executor` needs {wrong}.")
+        elif store is None:
+            raise ValueError("`executor` needs a store, got None.")
         else:
-            records = drive(
-                self.runs, store, executor, display=display, resume_every=resume_every, folder=self.folder
+            self.train(
+                store,
+                display=display,
+                resume_every=resume_every,
+                layout=layout,
+                watch=watch,
+                executor=executor,
             )
+            opened = Store(store, readonly=True)
+            records = opened.load([run.id for run in self.runs], snapshots=False, texts=False)
         data = to_dataset(
             records, self.coordinates, {name: _labels(values) for name, values in self.axes.items()}
         )
         data.attrs["title"] = self.title
         return data
+
+    def train(
+        self,
+        store: str | os.PathLike,
+        *,
+        display: Display | None = None,
+        resume_every: float = 15.0,
+        layout: Layout | None = None,
+        watch: Watcher | None = None,
+        executor: concurrent.futures.Executor | None = None,
+    ) -> None:
+        """As `run`, for sweeps of which not all results need be in memory: it only fills the store.
+
+        `afterfit.open_dataset` opens them, some measures alone if wanted, and `Store.load` some runs.
+        """
+        display = display or Terminal()
+        if executor is None:
+            train(self.runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watch)
+        elif layout is not None or watch is not None:
+            raise ValueError("`executor` needs no layout and no watch: workers are elsewhere.")
+        else:
+            drive(self.runs, store, executor, display=display, resume_every=resume_every, folder=self.folder)
 
     @property
     def about(self) -> dict[str, str]:

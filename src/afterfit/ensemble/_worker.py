@@ -29,7 +29,7 @@ class Order:
 
     **Arguments:**
 
-    - `store`: its folder, an absolute path that means the same on every machine.
+    - `store`: what it is opened by: an absolute path that means the same on every machine, or an address.
     - `recipes`: complete recipes, plain data.
     - `folder`: where modules that recipes name are looked up first.
     - `resume_every`: seconds between resume points.

@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from ..store import open_dataset
+from ..store import open_dataset, Store
 from ._aside import written_aside
 from ._network import only_run
 from ._weights import export_weights, WeightFormat
@@ -57,7 +57,7 @@ def export(
     """
     if to in typing.get_args(WeightFormat):
         return export_weights(
-            pathlib.Path(store),
+            store,
             run,
             typing.cast(WeightFormat, to),
             None if output is None else pathlib.Path(output),
@@ -73,7 +73,8 @@ def _export_records(
     store: str | os.PathLike, run: str | None, to: RecordFormat, output: str | os.PathLike | None
 ) -> pathlib.Path:
     data = open_dataset(store)
-    target = pathlib.Path(output) if output else pathlib.Path(pathlib.Path(store).resolve().name + SUFFIX[to])
+    opened = Store(store, create=False, readonly=True)
+    target = pathlib.Path(output or opened.name + SUFFIX[to])
     if run is not None:
         ids = {str(found) for found in data["run"].values.ravel() if str(found)}
         data = data.where(data["run"] == only_run(ids, run), drop=True)

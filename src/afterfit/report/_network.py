@@ -73,7 +73,7 @@ def read_network(store: Store, run: str | None, step: int | None, own_code: bool
     """
     entries = {entry.run: entry for entry in store.runs()}
     if not entries:
-        raise StoreError(f"{store.path} holds no finished run yet.")
+        raise StoreError(f"{store.address} holds no finished run yet.")
     entry = entries[only_run(entries, run or "")]
     (records,) = store.load([entry])
     if not records.snapshots:

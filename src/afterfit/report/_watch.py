@@ -34,8 +34,8 @@ class Watch:
 
     @property
     def name(self) -> str:
-        """Of the store's folder."""
-        return self._store.path.resolve().name
+        """Of the store."""
+        return self._store.name
 
     def version(self) -> str:
         """That of the scene which `look` would return."""

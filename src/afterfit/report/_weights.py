@@ -1,6 +1,7 @@
 """Networks in formats that other tools read; nothing that runs when it is opened (no pickle)."""
 
 import json
+import os
 import pathlib
 import re
 import typing
@@ -23,7 +24,7 @@ _MARK = "# Written by `afterfit export`:"
 
 
 def export_weights(
-    store: pathlib.Path,
+    store: str | os.PathLike,
     run: str | None,
     to: WeightFormat,
     output: pathlib.Path | None,

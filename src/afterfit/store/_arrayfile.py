@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 
 from ._disk import DIGEST, digest_of, publish
-from ._error import StoreError
+from ._error import damage, StoreError
 from ._version import FORMAT
 
 
@@ -114,17 +114,17 @@ class ArrayFile:
         _intact.add(stamp)
 
     @contextlib.contextmanager
-    def open(self) -> Generator["Reader"]:
-        """The arrays, for the length of a `with` block."""
+    def open(self, *, whole: bool = False) -> Generator["Reader"]:
+        """The arrays, for the length of a `with` block; `whole` is sooner where most rows are read."""
         with _reading(self.path), safetensors.safe_open(self.path, "np") as file:
-            yield Reader(file)
+            yield Reader(file, whole)
 
 
 class Reader:
     """Rows of the arrays of an open file."""
 
-    def __init__(self, file: Any):
-        self._file = file
+    def __init__(self, file: Any, whole: bool):
+        self._file, self._whole = file, whole
         self._slices: dict[str, Any] = {}
         self._folders: dict[str, list[str]] = {}
         for name in file.keys():
@@ -138,20 +138,15 @@ class Reader:
     def rows(self, name: str, start: int, stop: int) -> np.ndarray:
         """Rows `start` to `stop` of one array, a copy."""
         piece = self._slices.get(name)
-        if piece is None:
+        if piece is None and self._whole:
+            piece = self._slices[name] = self._file.get_tensor(name)
+        elif piece is None:
             piece = self._slices[name] = self._file.get_slice(name)
             if piece.get_shape()[0] == 0:  # the library refuses to slice these
                 piece = self._slices[name] = self._file.get_tensor(name)
         # Nor does it give no rows at the end.
-        return piece[start:stop] if start < stop else piece[:0]
-
-
-def damage(path: Path) -> StoreError:
-    """The error for a file whose content is not what was written."""
-    return StoreError(
-        f"{path} is damaged: its content is not what its name says (a failing disk, an edit, a new name). "
-        "Try a backup of it, or delete it: its runs are trained again when they are asked for."
-    )
+        rows = piece[start:stop] if start < stop else piece[:0]
+        return rows.copy() if self._whole else rows
 
 
 def _short_digest(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -30,17 +30,64 @@ class Axes:
     is_grid: bool
 
 
-def find_axes(recipes: Sequence[Mapping[str, Any]]) -> Axes:
+class Fields:
+    """The fields of recipes, by their dotted names, recipe after recipe: what never varies takes no room."""
+
+    def __init__(self, recipes: Iterable[Mapping[str, Any]]):
+        self.count = 0
+        self._same: dict[str, Any] = {}
+        self._varied: dict[str, list[Any]] = {}
+        for recipe in recipes:
+            self._take(flatten(recipe))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._same)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """The value in each recipe, `None` where one has no such field."""
+        return self._varied.get(name) or [self._same[name]] * self.count
+
+    def varies(self, name: str) -> bool:
+        """Whether two recipes differ in a field."""
+        return name in self._varied
+
+    def replace(self, old: Iterable[str], new: str, values: list[Any]) -> None:
+        """Puts one field, the last, in the place of others."""
+        for name in old:
+            del self._same[name]
+            self._varied.pop(name, None)
+        self._same[new], self._varied[new] = values[0], values
+
+    def _take(self, flat: dict[str, Any]) -> None:
+        for name in flat.keys() - self._same.keys():  # no recipe before had it
+            if self.count:
+                self._varied[name] = [None] * self.count
+        for name, value in flat.items():
+            first = self._same.setdefault(name, value)
+            if name not in self._varied and not _alike(first, value):
+                self._varied[name] = [first] * self.count
+        for name in self._same.keys() - flat.keys() - self._varied.keys():
+            self._varied[name] = [self._same[name]] * self.count
+        for name, values in self._varied.items():
+            values.append(flat.get(name))
+        self.count += 1
+
+
+def _alike(one: Any, other: Any) -> bool:
+    # Not `==` alone, which takes 1 for True, and 0.0 for -0.0, also inside lists.
+    return one is other or repr(one) == repr(other)
+
+
+def find_axes(found: Fields) -> Axes:
     """The axes that a set of recipes spans."""
-    flat = [flatten(recipe) for recipe in recipes]
     fields: dict[str, list[Any]] = {}
     axes: dict[str, list[Any]] = {}
     companions: dict[str, tuple[str, list[Any]]] = {}
     seen: dict[
         tuple[int, ...], tuple[str, list[int]]
     ] = {}  # how a field parts the runs -> its axis, first run of each
-    for name in dict.fromkeys(name for one in flat for name in one):
-        values = [one.get(name) for one in flat]
+    for name in filter(found.varies, found):
+        values = found[name]
         first: dict[str, int] = {}  # distinct value -> the first run that has it
         parts = tuple(first.setdefault(json.dumps(value), run) for run, value in enumerate(values))
         if len(first) == 1:
@@ -53,12 +100,12 @@ def find_axes(recipes: Sequence[Mapping[str, Any]]) -> Axes:
             order = sorted(first.values(), key=lambda run: _rank(values[run], run))
             axes[name] = [values[run] for run in order]
             seen[parts] = (name, order)
-    coords = [{name: fields[name][run] for name in axes} for run in range(len(flat))]
+    coords = [{name: fields[name][run] for name in axes} for run in range(found.count)]
     cells = 1
     for ticks in axes.values():
         cells *= len(ticks)
     apart = len({json.dumps(one) for one in coords}) == len(coords)
-    is_grid = apart and len(axes) <= _MOST_AXES and cells <= _MOST_EMPTY * len(flat)
+    is_grid = apart and len(axes) <= _MOST_AXES and cells <= _MOST_EMPTY * found.count
     return Axes(fields, axes, companions, coords, is_grid)
 
 
@@ -66,10 +113,10 @@ def flatten(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as dotted names: `{"task": {"modulus": 97}}` is `{"task.modulus": 97}`."""
     flat: dict[str, Any] = {}
     for name, value in recipe.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{name}.")
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, f"{prefix}{name}."))
         else:
-            flat[f"{prefix}{name}"] = value
+            flat[prefix + name] = value
     return flat
 
 

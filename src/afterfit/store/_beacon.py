@@ -5,10 +5,10 @@ import os
 import re
 import secrets
 import types
-from pathlib import Path
 from typing import Self
 
 from ._disk import hold, is_held, locked
+from ._shared import AbstractShared
 
 
 _NAME = re.compile(r"beacon-[0-9a-f]{16}")
@@ -21,18 +21,20 @@ class Beacon:
     whose driver is dead is removed by the next one.
     """
 
-    def __init__(self, running: Path):
+    def __init__(self, shared: AbstractShared):
         self.name = f"beacon-{secrets.token_hex(8)}"
-        self._path = running / self.name
+        self._shared = shared
+        running = shared.running
         with locked(running / "lock"):  # a beacon that is not held yet would be taken for a dead one
             for name in os.listdir(running):
                 if _NAME.fullmatch(name) and not is_held(running / name):
-                    _remove(running / name)
-            self._lock: int | None = hold(self._path)
+                    self._remove(name)
+            self._lock: int | None = hold(running / self.name)
+        shared.light(self.name)
 
     def put_out(self) -> None:
         """Tells the workers to stop at the next resume point."""
-        _remove(self._path)
+        self._remove(self.name)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -48,12 +50,7 @@ class Beacon:
     ) -> None:
         self.put_out()
 
-
-def is_lit(running: Path, name: str) -> bool:
-    """Whether a beacon burns."""
-    return (running / name).exists()
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    def _remove(self, name: str) -> None:
+        self._shared.put_out(name)
+        with contextlib.suppress(FileNotFoundError):
+            (self._shared.running / name).unlink()

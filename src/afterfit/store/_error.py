@@ -34,6 +34,14 @@ def explain(error: OSError, path: Path, needed: int = 0) -> StoreError:
     )
 
 
+def damage(where: Path | str) -> StoreError:
+    """The error for a file, or an object at an address, whose content is not what was written."""
+    return StoreError(
+        f"{where} is damaged: its content is not what its name says (a failing disk, an edit, a new name). "
+        "Try a backup of it, or delete it: its runs are trained again when they are asked for."
+    )
+
+
 def readable(size: int) -> str:
     """A number of bytes for people: 1234567 is `1.2 MB`."""
     amount = float(size)

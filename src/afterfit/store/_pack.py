@@ -2,19 +2,15 @@
 
 import dataclasses
 import functools
-import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._error import StoreError
 from ._records import RunRecords
 from ._runfile import RunFile, write_runs
 from ._version import RESULTS_VERSION
-
-
-SUFFIX = ".safetensors"
-PACK_NAME = re.compile(rf"[0-9a-f]{{32}}\{SUFFIX}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,70 +53,107 @@ class RunEntry:
     @property
     def recipe(self) -> dict[str, Any]:
         """The complete recipe."""
-        return self._pack.texts[self._number]["recipe"]
+        return _texts(self._pack.path)[self._number]["recipe"]
 
     @property
     def message(self) -> str:
         """What the outcome has to say."""
-        return self._pack.texts[self._number]["message"]
+        return _texts(self._pack.path)[self._number]["message"]
 
     @property
     def about(self) -> dict[str, Any]:
         """Versions, machine, wall seconds."""
-        return self._pack.texts[self._number]["about"]
+        return _texts(self._pack.path)[self._number]["about"]
+
+    @property
+    def no_text(self) -> dict[str, Any]:
+        """What stands for the texts of a run where they are not wanted."""
+        return {"recipe": {}, "message": "", "about": {"results_version": self.results_version}}
 
     @property
     def pack(self) -> Path:
         """The file that holds the run."""
-        return self._pack.file.path
+        return self._pack.path
 
     @property
     def session(self) -> str:
         """The name of the session that published it."""
-        return self._pack.file.index["session"]
+        return self._pack.session
 
 
-class Pack:
-    """One pack file."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contents:
+    """What a pack's header tells of its runs: enough for the store's table of contents.
 
-    def __init__(self, path: Path):
-        self.file = RunFile(path)
-        index = self.file.index
+    **Arguments:** `session`: that published it; `trunks`: places of trunks; the others have an item a run.
+    """
+
+    session: str
+    runs: list[str]
+    outcomes: list[str]
+    outcome_steps: list[int]
+    records: list[int]
+    results_versions: list[int]
+    trunks: list[int]
+
+    @staticmethod
+    def read(path: Path) -> "Contents":
+        """From the file; raises as `RunFile` does, and `StoreError` for a resume point."""
+        index = RunFile(path).index
         if "outcomes" not in index:
             raise StoreError(
                 f"{path} holds runs on their way, not finished ones: move it out of {path.parent}, where "
                 "somebody has put it."
             )
-        trunks = set(index.get("trunks", ()))  # packs from before there were forks have none
+        return Contents(
+            index["session"],
+            index["runs"],
+            index["outcomes"],
+            index["outcome_steps"],
+            [stop - start for _, start, stop in index["records"]],
+            index["results_versions"],
+            index.get("trunks", []),  # packs from before there were forks have none
+        )
+
+
+class Wanted(NamedTuple):
+    """What of a run's records is read: snapshots, texts (recipe, message, `about`), all measures or some."""
+
+    snapshots: bool
+    texts: bool
+    measures: Collection[str] | None
+
+
+class Pack:
+    """One pack file; it is opened when something of its runs is read."""
+
+    def __init__(self, path: Path, contents: Contents):
+        self.path, self.session = path, contents.session
+        trunks = set(contents.trunks)
         self.entries: list[RunEntry] = [
-            RunEntry(run, outcome, step, stop - start, version, number in trunks, self, number)
-            for number, (run, outcome, step, version, (_, start, stop)) in enumerate(
+            RunEntry(run, sys.intern(outcome), step, records, version, number in trunks, self, number)
+            for number, (run, outcome, step, records, version) in enumerate(
                 zip(
-                    index["runs"],
-                    index["outcomes"],
-                    index["outcome_steps"],
-                    index["results_versions"],
-                    index["records"],
+                    contents.runs,
+                    contents.outcomes,
+                    contents.outcome_steps,
+                    contents.records,
+                    contents.results_versions,
                     strict=True,
                 )
             )
         ]
 
-    @functools.cached_property
-    def texts(self) -> list[dict[str, Any]]:
-        """The JSON texts of all runs."""
-        self.file.verify()
-        with self.file.open() as reader:
-            return [self.file.text(reader, number) for number in range(len(self.entries))]
-
-    def read(self, numbers: Iterable[int], snapshots: bool) -> list[RunRecords]:
-        """Some of the runs, by their places in the file, with or without their snapshots."""
-        self.file.verify()
+    def read(self, numbers: Sequence[int], wanted: Wanted) -> list[RunRecords]:
+        """Some of the runs, by their places in the file."""
+        file = _opened(self.path)
+        file.verify()
         found = []
-        with self.file.open() as reader:
+        with file.open(whole=2 * len(numbers) > len(self.entries)) as reader:
             for number in numbers:
-                entry, text = self.entries[number], self.file.text(reader, number)
-                steps, values = self.file.history(reader, number)
+                entry = self.entries[number]
+                text = file.text(reader, number) if wanted.texts else entry.no_text
+                steps, values = file.history(reader, number, wanted.measures)
                 found.append(
                     RunRecords(
                         entry.run,
@@ -130,11 +163,24 @@ class Pack:
                         entry.outcome,
                         entry.outcome_step,
                         text["message"],
-                        self.file.snapshots(reader, number) if snapshots else {},
+                        file.snapshots(reader, number) if wanted.snapshots else {},
                         text["about"],
                     )
                 )
         return found
+
+
+# Who reads a run reads its neighbours next; to keep all packs open would keep what they hold of all runs.
+_opened = functools.lru_cache(maxsize=4)(RunFile)
+
+
+@functools.lru_cache(maxsize=4)
+def _texts(path: Path) -> list[dict[str, Any]]:
+    """The JSON texts of all runs of a pack."""
+    file = _opened(path)
+    file.verify()
+    with file.open(whole=True) as reader:
+        return [file.text(reader, number) for number in range(len(file.runs))]
 
 
 def write_pack(folder: Path, runs: Sequence[RunRecords], about: dict[str, Any], owner: str) -> Path:
@@ -154,7 +200,7 @@ def write_pack(folder: Path, runs: Sequence[RunRecords], about: dict[str, Any], 
     return write_runs(folder, "{digest}.safetensors", runs, texts, index, owner)
 
 
-def read_entries(entries: Sequence[RunEntry], snapshots: bool) -> list[RunRecords]:
+def read_entries(entries: Sequence[RunEntry], wanted: Wanted) -> list[RunRecords]:
     """The records of some entries, in their order; each file is opened once."""
     places: dict[int, list[int]] = {}
     for place, entry in enumerate(entries):
@@ -162,5 +208,6 @@ def read_entries(entries: Sequence[RunEntry], snapshots: bool) -> list[RunRecord
     found: dict[int, RunRecords] = {}
     for chosen in places.values():
         pack = entries[chosen[0]]._pack
-        found |= zip(chosen, pack.read((entries[place]._number for place in chosen), snapshots), strict=True)
+        numbers = [entries[place]._number for place in chosen]
+        found |= zip(chosen, pack.read(numbers, wanted), strict=True)
     return [found[place] for place in range(len(entries))]

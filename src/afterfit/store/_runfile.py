@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ class RunFile:
         """As `ArrayFile.verify`."""
         self._arrays.verify()
 
-    def open(self) -> AbstractContextManager[Reader]:
+    def open(self, *, whole: bool = False) -> AbstractContextManager[Reader]:
         """As `ArrayFile.open`."""
-        return self._arrays.open()
+        return self._arrays.open(whole=whole)
 
     @property
     def runs(self) -> list[str]:
@@ -73,9 +73,12 @@ class RunFile:
         """The JSON text of one run."""
         return json.loads(unstack(reader, "text", self.index["text"][number])["json"].tobytes())
 
-    def history(self, reader: Reader, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Steps and values of one run."""
-        records = unstack(reader, "records", self.index["records"][number])
+    def history(
+        self, reader: Reader, number: int, measures: Collection[str] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Steps and values of one run: of all its measures, or of some."""
+        wanted = None if measures is None else {"steps", *(f"values/{name}" for name in measures)}
+        records = unstack(reader, "records", self.index["records"][number], wanted)
         steps = records.pop("steps")
         values = {name.removeprefix("values/"): array for name, array in records.items()}
         return steps, values

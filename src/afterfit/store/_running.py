@@ -189,18 +189,18 @@ def sweep_due(number: int, among: int) -> bool:
     return number % max(1, among // SWEPT_FOR) == 0
 
 
-def sweep(root: Path, stored: Stored) -> None:
-    """Removes what dead sessions left and nobody needs; the caller holds the store's lock.
+def sweep(running: Path, outbox: Path, stored: Stored) -> None:
+    """Removes what dead sessions left and nobody needs, also where packs are written; the caller holds the
+    store's lock.
 
     A resume point goes only when each of its runs is in a pack, or in an intact resume point of a later
     session (or a later one of its own).
     """
-    running = root / "running"
     for leftover in [*running.glob(".new-*"), *running.glob(".old-*")]:
         shutil.rmtree(leftover, ignore_errors=True)
     folders = sessions(running)
     alive = {folder.name for folder in folders if folder.alive}
-    for path in temporaries(root / "packs"):
+    for path in temporaries(outbox):
         if owner(path.name) not in alive:
             _delete(path)
     later: list[tuple[Point, set[str]]] = []

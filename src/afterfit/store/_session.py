@@ -25,6 +25,7 @@ from ._running import (
     sweep_due,
     usable,
 )
+from ._shared import AbstractShared
 from ._version import RESULTS_VERSION
 
 
@@ -40,16 +41,22 @@ class Session:
     """
 
     def __init__(
-        self, root: Path, runs: Sequence[str], about: dict[str, Any], stored: Stored, free: bool = False
+        self,
+        shared: AbstractShared,
+        runs: Sequence[str],
+        about: dict[str, Any],
+        stored: Stored,
+        free: bool = False,
     ):
-        self._root = root
-        self._running = root / "running"
+        self._shared = shared
+        self._running = shared.running
         self._stored = stored
         self._about = about
         self._number = 0
         self._points: dict[str, dict[Point, set[str]]] = {"resume": {}, "segment": {}}
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
+        shared.send()  # what a process could not send before it ended is trained
         claims = claims_in(self._running)
         with locked(self._running / "lock"):  # all others wait for it: what can be done later is done later
             if not free:
@@ -57,7 +64,7 @@ class Session:
             listed = session_names(self._running)
             number = next_number(listed)
             if sweep_due(number, len(listed)):
-                sweep(root, stored)
+                sweep(self._running, shared.outbox, stored)
             folder, handle = open_session(self._running, number, runs, about)
         self._folder: SessionFolder = folder
         self._lock: int | None = handle
@@ -122,7 +129,8 @@ class Session:
         names = self._mine(run.run for run in runs)
         if not runs:
             return
-        write_pack(self._root / "packs", runs, self._about, self.name)
+        write_pack(self._shared.outbox, runs, self._about, self.name)
+        self._shared.send()
         self._published |= names
         self._prune("resume")
         self._prune("segment")
@@ -218,7 +226,7 @@ class Session:
     def _sweep_inherited(self) -> None:
         if self._inherited:
             with locked(self._running / "lock"):
-                sweep(self._root, self._stored)
+                sweep(self._running, self._shared.outbox, self._stored)
             self._inherited = [name for name in self._inherited if (self._running / name).exists()]
 
 

@@ -5,7 +5,7 @@ agree form a group, and a group is one stack for each name. A table tells where 
 row, end row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -39,10 +39,13 @@ def stack(
     return stacks, table
 
 
-def unstack(reader: Reader, prefix: str, row: Row) -> dict[str, np.ndarray]:
-    """The item that a row of the table points to."""
+def unstack(
+    reader: Reader, prefix: str, row: Row, wanted: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The item that a row of the table points to, or those of its arrays that are wanted."""
     group, start, stop = row
     if group < 0:
         return {}
     folder = f"{prefix}/{group}"
-    return {name: reader.rows(f"{folder}/{name}", start, stop) for name in reader.names(folder)}
+    names = [name for name in reader.names(folder) if wanted is None or name in wanted]
+    return {name: reader.rows(f"{folder}/{name}", start, stop) for name in names}

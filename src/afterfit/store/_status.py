@@ -5,7 +5,7 @@ import hashlib
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,15 @@ class StoreStatus:
     trunks: int = 0
 
 
-def read_status(root: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatus:
-    """The status of the store at `root`; damaged points are passed over with a `StoreWarning`."""
+def read_status(running: Path, entries: Callable[[], list[RunEntry]]) -> StoreStatus:
+    """The status of a store, by those who train and its table of contents.
+
+    Damaged points are passed over with a `StoreWarning`.
+    """
     # The running folder first: a run that ends meanwhile is then seen twice, not missed, and the pack counts.
     dead: dict[str, LiveRun] = {}
     living = []
-    for folder in sessions(root / "running"):
+    for folder in sessions(running):
         if folder.alive:
             living.append(
                 (folder.name, folder.process, folder.claims, *_read_live(folder, "resume", "segment"))
@@ -139,10 +142,10 @@ def _last_progress(folder: SessionFolder) -> dict[str, Any]:
     return {}
 
 
-def listing_digest(root: Path) -> str:
-    """A digest of the names of all published files below `root`, and of which sessions live."""
-    seen = [(folder.name, folder.alive, _names(folder.path)) for folder in sessions(root / "running")]
-    return hashlib.sha256(repr((_names(root / "packs"), seen)).encode()).hexdigest()[:DIGEST]
+def listing_digest(running: Path, packs: Iterable[str]) -> str:
+    """A digest of the names of packs and of all files of those who train, and of which sessions live."""
+    seen = [(folder.name, folder.alive, _names(folder.path)) for folder in sessions(running)]
+    return hashlib.sha256(repr((sorted(packs), seen)).encode()).hexdigest()[:DIGEST]
 
 
 def _names(folder: Path) -> list[str]:

@@ -7,14 +7,14 @@ Axes of this module
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
 from .._accessor import register
-from ._axis import Axes, find_axes, label
+from ._axis import Axes, Fields, find_axes, label
 from ._error import StoreError
 from ._records import RunRecords
 from ._store import Store
@@ -86,8 +86,12 @@ def to_dataset(
     return xarray.Dataset(variables, {**ticks, "step": ("step", steps, {"units": "steps"})})
 
 
-def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
+def open_dataset(
+    path: str | os.PathLike[str], *, measures: Collection[str] | None = None
+) -> "xarray.Dataset":
     """All finished runs of a store, without the sweep that made them.
+
+    Of very many runs it is sooner there, and smaller, with some `measures` alone.
 
     Recipes are flattened to dotted names, and what varies becomes the axes. Fields that vary together share
     the axis of the first one. Where the runs fill less than a quarter of the grid, or it would need more
@@ -95,40 +99,43 @@ def open_dataset(path: str | os.PathLike[str]) -> "xarray.Dataset":
     fields as its coordinates. Of a fork's parent only
     what differs from the fork is a field; `fork.step` is `None` for other runs. Trunks of forks are left out.
 
-    Raises `StoreError` where there is no store, or no finished run in it.
+    Raises `StoreError` where there is no store, no finished run in it, or no run has one of the `measures`.
     """
     store = Store(path, create=False, readonly=True)
     entries = store.runs()
     if not entries:
-        raise StoreError(f"{store.path} holds no finished run yet.")
-    runs = store.load(entries, snapshots=False)
-    found = varying([run.recipe for run in runs])
-    forked = {isinstance(run.recipe.get("fork"), dict) for run in runs}
-    if found.is_grid and len(forked) == 1:
+        raise StoreError(f"{store.address} holds no finished run yet.")
+    runs = store.load(entries, snapshots=False, texts=False, measures=measures)
+    for name in measures or ():
+        if not any(name in run.values for run in runs):
+            known = sorted(store.load(entries[:1], snapshots=False)[0].values)
+            raise StoreError(
+                f"No run of {store.address} has the measure {name!r}; one has {', '.join(known)}."
+            )
+    found = varying(entry.recipe for entry in entries)
+    forked = {step is not None for step in found.fields.get("fork.step", ())}
+    if found.is_grid and len(forked) < 2:
         data = to_dataset(runs, found.coords, found.axes)
         extra = {name: (axis, _labels(values)) for name, (axis, values) in found.companions.items()}
     else:
         names = [run.run for run in runs]
         data = to_dataset(runs, [{"run": name} for name in names], {"run": names})
         extra = {name: ("run", _labels(values)) for name, values in found.fields.items()}
-    return data.assign_coords(extra).assign_attrs(title=f"runs of {store.path.name}")
+    return data.assign_coords(extra).assign_attrs(title=f"runs of {store.name}")
 
 
-def varying(recipes: Sequence[Mapping[str, Any]]) -> Axes:
-    """The fields in which recipes differ, as axes.
+def varying(recipes: Iterable[Mapping[str, Any]]) -> Axes:
+    """The fields in which recipes differ, as axes; none of the recipes is held on to.
 
     Where one seed drives all chance of every run it is the axis `seed`. Of a fork's parent only what differs
     from the fork counts.
     """
-    return find_axes(_with_one_seed([_without_repeats(recipe) for recipe in recipes]))
-
-
-def _with_one_seed(recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Recipes with `seed` instead of `seeds`, if in each of them one seed drives all chance."""
-    seeds = [recipe.get("seeds") for recipe in recipes]
-    if not all(isinstance(one, dict) and len(set(one.values())) == 1 for one in seeds):
-        return recipes
-    return [{**recipe, "seeds": None, "seed": next(iter(recipe["seeds"].values()))} for recipe in recipes]
+    fields = Fields(_without_repeats(recipe) for recipe in recipes)
+    sources = [name for name in fields if name.startswith("seeds.")]
+    seeds = [fields[name] for name in sources]
+    if sources and all(len(set(one)) == 1 for one in zip(*seeds, strict=True)):
+        fields.replace(sources, "seed", seeds[0])
+    return find_axes(fields)
 
 
 def _without_repeats(recipe: Mapping[str, Any]) -> dict[str, Any]:

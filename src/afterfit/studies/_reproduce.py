@@ -100,7 +100,7 @@ def run_figure(
         data = {name: plan.run(store, display=shown, executor=executor) for name, plan in sweeps.items()}
         if before is not None:
             sweeps, data = {**before.sweeps, **sweeps}, {**before.data, **data}
-        return Results(scale, sweeps, data, pathlib.Path(store))
+        return Results(scale, sweeps, data, store)
 
     results = trained(figure.sweeps(scale))
     if figure.then is None or results.missing:

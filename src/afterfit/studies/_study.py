@@ -1,7 +1,7 @@
 """Studies: the figures of one paper, each with its sweeps, its chart and its claims."""
 
 import dataclasses
-import pathlib
+import os
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ class Results:
     scale: Scale
     sweeps: Mapping[str, Sweep]
     data: "Mapping[str, xarray.Dataset]"
-    store: pathlib.Path
+    store: str | os.PathLike
 
     def __getitem__(self, name: str) -> "xarray.Dataset":
         return self.data[name]
