@@ -67,7 +67,7 @@ def runs(random: np.random.Generator) -> typing.Iterator[RunRecords]:
 def measure() -> Table:
     """Medians over repetitions, of a fresh server and of a reader's choices."""
     made = list(runs(np.random.default_rng(0)))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:  # Chromium ends late
         folder = pathlib.Path(scratch, "runs")
         with Store(folder).claim([one.run for one in made]) as session:
             session.publish_runs(made)

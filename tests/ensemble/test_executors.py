@@ -77,8 +77,8 @@ def test_a_run_is_read_back_from_its_recipe():
     fork = af.fork(BASE, 20, {"optimiser.weight_decay": 0.1}, noise=0.1)
     for run in [*PLAN.runs, *af.sweep(fork, {"seeds.init": [3]}).runs]:
         assert read_run(json.loads(json.dumps(run.recipe))) == run
-    with pytest.raises(RecipeError, match="task: not the same here"):
-        read_run({**PLAN.runs[0].recipe, "task": {**PLAN.runs[0].recipe["task"], "source": "another"}})
+    with pytest.raises(RecipeError, match="files: not the same here"):
+        read_run({**PLAN.runs[0].recipe, "files": "of another data set"})
 
 
 def test_a_worker_of_another_version_refuses(tmp_path):

@@ -14,6 +14,7 @@ from afterfit.ensemble import _loop, attend, Layout, silent
 from afterfit.models import MLP
 from afterfit.store import Store
 from afterfit.tasks import AbstractTask, BinaryOperation
+from afterfit.training import RecipeError
 
 
 TASK = BinaryOperation("x+y", modulus=5)
@@ -105,13 +106,23 @@ def test_a_fork_of_a_task_that_cannot_be_made(tmp_path):
 # --- memory -------------------------------------------------------------------------------------
 
 
-def test_a_pack_that_does_not_fit_into_the_memory(tmp_path, alone):
+def test_a_model_that_no_memory_holds(tmp_path, alone):
+    """A mistake in the recipe: nothing is stored of it, and the other packs are trained."""
     plan = af.sweep(BASE, {"model.hidden": [(3_000_000, 3_000_000), (8,)], "seed": [0, 1]})
-    with pytest.raises(MemoryError, match="a single run does not fit .*: try a smaller model or batch"):
+    with pytest.raises(RecipeError, match="the optimiser's state of one run take .*: try smaller widths"):
         plan.run(tmp_path / "s", display=silent)
     entries = {entry.run: entry for entry in Store(tmp_path / "s").runs()}
-    assert [entries[run.id].outcome for run in plan.runs] == ["failed", "failed", "done", "done"]
-    assert "try a smaller model" in entries[plan.runs[0].id].message.splitlines()[-1]
+    assert [run.id in entries for run in plan.runs] == [False, False, True, True]
+
+
+def test_a_pack_whose_data_do_not_fit_beside_it(tmp_path, alone, monkeypatch):
+    monkeypatch.setattr(_loop, "tree_bytes", lambda tree: 10**6)  # the state fits, and twice as much does not
+    monkeypatch.setattr(_loop, "free_memory", lambda device: 10**6)
+    with pytest.raises(MemoryError, match="a single run does not fit .*: try a smaller model or batch"):
+        af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=silent)
+    (first, second) = Store(tmp_path / "s").runs()
+    assert first.outcome == second.outcome == "failed"
+    assert "try a smaller model" in first.message.splitlines()[-1]
 
 
 @pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, MemoryError])
