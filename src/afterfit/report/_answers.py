@@ -22,6 +22,7 @@ from ._words import ratio_text, step_text
 Plain = dict[str, typing.Any]
 THEMES = ("light", "dark")
 _DRAWN = 2_400  # rows of a chart, or 60 runs one by one: few, so that a change shows at once
+_POINTS = 120  # of a line of medians, for the same reason
 _ROWS = 200  # of the list of runs
 _HEIGHT = 260
 
@@ -91,7 +92,8 @@ def curves(scene: Scene, choice: Choice) -> Plain:
     if runs is None:
         return {**told, "note": "No record of this yet."}
     fitting = choose_style(runs, rows=_DRAWN)
-    style = dataclasses.replace(fitting, end=_end(scene, choice), linear=choice.linear)
+    points = min(fitting.points, _POINTS)
+    style = dataclasses.replace(fitting, points=points, end=_end(scene, choice), linear=choice.linear)
     drawn = {panel for panel, _, _ in runs.cells()}
     places = [None] if runs.panel is None else [at for at in runs.panel.spread(PANELS) if at in drawn]
     colours = {theme: _colours(runs, theme) for theme in THEMES}
