@@ -48,8 +48,10 @@ class Padded(AbstractArchitecture):
     ratio: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.ratio, int) or not 0 <= self.ratio <= MOST:
-            raise ValueError(f"`ratio` must be a whole number from 0 to {MOST:,}, got {self.ratio!r}.")
+        if not isinstance(self.ratio, int) or self.ratio < 0:
+            raise ValueError(f"`ratio` must be a whole number of at least 0, got {self.ratio!r}.")
+        if self.ratio > MOST:
+            raise ValueError(f"`ratio` must be a whole number of at most {MOST:,}, got {self.ratio!r}.")
 
     def build(self, sizes: Sizes, *, key: Key[Array, ""]) -> PaddedModel:
         """The model as it is built alone, and its padding."""
