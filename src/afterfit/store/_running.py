@@ -130,9 +130,10 @@ class Claims:
         """Those of `runs` that living sessions hold, of all numbers or of those below `before`."""
         wanted = set(runs)
         found: set[str] = set()
-        for folder in self.holders(wanted):
-            if (before is None or folder.number < before) and folder.alive:
-                found |= wanted & _claimed(folder)
+        for folder, claimed in self.all():
+            ours = wanted & claimed
+            if ours and (before is None or folder.number < before) and folder.alive:
+                found |= ours
         return found
 
 

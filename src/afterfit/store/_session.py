@@ -80,8 +80,8 @@ class Session:
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
             self._inherited = [
                 other.name
-                for other in claims.holders(runs)
-                if other.name != folder.name and self._runs & set(other.claims["runs"])
+                for other, claimed in claims.all()
+                if other.name != folder.name and self._runs & claimed
             ]
         except BaseException:
             os.close(handle)
