@@ -31,7 +31,8 @@ def demo(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Trains what a recipe describes."""
-    _leave_gpus(options)
+    if options.on:
+        _leave_gpus()
     from .ensemble import read_recipe
 
     return _train_and_report(read_recipe(options.recipe, _settings(options.set)), options)
@@ -83,10 +84,9 @@ def _display() -> typing.Any:
     return display
 
 
-def _leave_gpus(options: argparse.Namespace) -> None:
-    """A driver takes no GPU from a worker; to be said before JAX starts."""
-    if options.on:
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+def _leave_gpus() -> None:
+    """Who only sends work, or looks, takes no GPU from those who train; to be said before JAX starts."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
 def _workers(options: argparse.Namespace) -> typing.Any:
@@ -127,7 +127,8 @@ def cluster(options: argparse.Namespace) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Runs and judges the figures of a paper."""
-    _leave_gpus(options)
+    if options.on:
+        _leave_gpus()
     from .report import write_study_page
     from .studies import find_figures, reproduce as run_figures, verdict_table
 
@@ -194,7 +195,7 @@ def status(options: argparse.Namespace) -> int:
 
 def view(options: argparse.Namespace) -> int:
     """Serves the live page of a store until it is interrupted."""
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a GPU belongs to those who train
+    _leave_gpus()
     with _served(options, options.outcomes), contextlib.suppress(KeyboardInterrupt):
         tell("Ctrl-C ends it.")
         threading.Event().wait()
