@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -32,9 +33,7 @@ class Table:
     @property
     def text(self) -> str:
         """Comma-separated values."""
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([self.columns, *self.rows])
-        return buffer.getvalue()
+        return comma_separated([self.columns, *self.rows])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +91,15 @@ def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -
                 rows += [["run", *labels, *row] for row in _run_rows(runs, measure, run, style.points)]
     named = [f"{part}_{measure.name}" if part != "value" else measure.name for part in parts]
     ends = [f"{name}_{end}" for name in named for end in ("quartile1", "quartile3")] if bands else []
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(
-        ["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]
-    )
-    return Table(tuple(columns), rows, header.getvalue())
+    header = comma_separated([["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]])
+    return Table(tuple(columns), rows, header)
+
+
+def comma_separated(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as the lines of a CSV file; what is missing is empty."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
 
 
 def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from ..store import RunRecords
 from ._equations import Equations, read_equations
+from ._network import advice, chosen_step, parameters
 from ._specs import Spec, themes
 
 
@@ -20,7 +21,6 @@ METHODS = {"circle": "circle of the strongest frequency", "t-SNE": "t-SNE", "com
 ROWS, COLUMNS = "rows", "columns"
 _POINTS = 1_500  # more points of a picture are a smear
 _NEIGHBOURS = 400  # more points take t-SNE long, and the cores belong to training
-_BESIDE = "state"  # begins the paths of what a snapshot holds beside the network
 _ENTRY = ".layers[0].weight"  # of an MLP: a row for each symbol at each place
 _VOCABULARY = ((".embedding", ROWS), (".unembedding", COLUMNS))  # of a transformer: signs stand after symbols
 _SIDE = 320  # pixels; a circle must not be an ellipse
@@ -64,8 +64,8 @@ def weights(snapshot: Snapshot, equations: Equations | None) -> list[Weights]:
     symbols = equations.symbols if equations else 0
     elements = equations.elements if equations else None
     first, rest = [], []
-    for path, array in snapshot.items():
-        if array.ndim != 2 or path.startswith(_BESIDE):
+    for path, array in parameters(snapshot).items():
+        if array.ndim != 2:
             continue
         for along, size in zip((ROWS, COLUMNS), array.shape, strict=True):
             named = size == symbols or ((path, along) in _VOCABULARY and size >= symbols)
@@ -115,20 +115,6 @@ def embedding(records: RunRecords, step: int | None, name: str, method: str) -> 
     if method == "t-SNE" and len(rows) > _NEIGHBOURS:
         return {**told, "note": f"{len(rows)} points are too many for t-SNE; components show them."}
     return {**told, **_plane(rows, method)}
-
-
-def chosen_step(records: RunRecords, step: int | None) -> int:
-    """The step of a snapshot that was asked for, or else of the last one."""
-    return step if step is not None and step in records.snapshots else max(records.snapshots)
-
-
-def advice(records: RunRecords) -> str:
-    """How a run comes to keep snapshots."""
-    last = records.recipe.get("steps", "STEPS")
-    return (
-        f"Give its experiment some, such as `snapshots=af.LogSpaced()` or `snapshots=af.At((0, {last}))`, "
-        "and train it again."
-    )
 
 
 def _plane(rows: Float[np.ndarray, "row column"], method: str) -> dict[str, typing.Any]:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int
 
 from ..store import RunRecords
 from ._labels import words
+from ._network import advice, chosen_step, parameters
 from ._specs import Spec, themes
 
 
@@ -24,7 +25,6 @@ SYMBOLS = 150
 
 SHOWN = ("answers", "network")
 _HEIGHT = 420
-_BESIDE = "state"  # begins the paths of what a snapshot holds beside the network
 _KINDS = {  # of cells; told apart on white and on dark paper
     "trained, right": "#2457a6",
     "trained, wrong": "#c0304b",
@@ -112,8 +112,6 @@ def equation_table(records: RunRecords, step: int | None, shown: str) -> dict[st
 
     **Raises:** `ValueError` for a task without such a table, and "network" for a run without snapshots.
     """
-    from ._embedding import advice, chosen_step
-
     equations = read_equations(records.recipe)
     if equations is None:
         raise ValueError("this run's task is no table of equations that could be drawn")
@@ -155,11 +153,10 @@ def _said(
     """What the network answers to each pair."""
     import jax
 
-    network = {path: array for path, array in snapshot.items() if not path.startswith(_BESIDE)}
     double = equations.run.experiment.precision == "float64"
     # On a CPU: a GPU belongs to those who train.
     with jax.default_device(jax.local_devices(backend="cpu")[0]), jax.enable_x64(double):
-        return np.asarray(_compiled()(equations.run.moment(network, step)))
+        return np.asarray(_compiled()(equations.run.moment(parameters(snapshot), step)))
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ._landscape_specs import curve_spec, map_spec, Spec
-from ._runs import Axis
+from ._runs import Axis, family_of, spread
 from ._scene import RUN, Scene
 from ._specs import themes
 
@@ -42,6 +42,19 @@ class Sphere:
     radius: str
     series: str  # what tells it apart from other spheres at this radius
     members: list[int]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Ground:
+    """What curves and maps are drawn from."""
+
+    scene: Scene
+    measure: str
+    spheres: list[Sphere]
+    values: Mapping[str, Float[np.ndarray, " run"]]  # by part
+    norms: Float[np.ndarray, "run step"]
+    ways: Int[np.ndarray, " way"]
+    note: str
 
 
 def landscape(scene: Scene, measure: str, up: str, where: Mapping[str, str]) -> dict[str, typing.Any]:
@@ -74,12 +87,11 @@ def landscape(scene: Scene, measure: str, up: str, where: Mapping[str, str]) -> 
     fixed = np.array([_is_sphere(run.recipe) for run in scene.records], bool)
     found = _spheres(scene, np.flatnonzero(wanted & fixed), norms, axis)
     free = np.flatnonzero(wanted & ~fixed & np.isfinite(norms).any(axis=1))
-    shown = free[np.unique(np.linspace(0, len(free) - 1, min(_WAYS, len(free))).round().astype(int))]
+    shown = free[spread(len(free), _WAYS)]
     values, there = _minima(scene, measure)
     note = _note(found, there, len(shown), len(free))
-    if axis is None:
-        return {**told, **_curves(scene, measure, found, values, norms, shown, note)}
-    return {**told, **_maps(scene, measure, axis, found, values, norms, shown, note)}
+    ground = _Ground(scene, measure, found, values, norms, shown, note)
+    return {**told, **(_curves(ground) if axis is None else _maps(ground, axis))}
 
 
 def _is_sphere(recipe: Mapping[str, typing.Any]) -> bool:
@@ -124,7 +136,8 @@ def _minima(scene: Scene, measure: str) -> tuple[dict[str, Float[np.ndarray, " r
 
     parts = scene.measure(measure, ()).parts
     named = {part: f"{part}_{measure}" if part else measure for part in parts}
-    recorded = {f"{part}_{name}": scene.measure(name, ()).parts.get(part) for part, name in _halves()}
+    families = {full: family_of(full) for full in _SOURCES}
+    recorded = {full: scene.measure(name, ()).parts.get(part) for full, (name, part) in families.items()}
     if any(table is None for table in recorded.values()):
         from ._diagram import last_values
 
@@ -137,10 +150,6 @@ def _minima(scene: Scene, measure: str) -> tuple[dict[str, Float[np.ndarray, " r
     if measure == "accuracy":
         return {part: 1 - found[f"{part}_error"].values for part in parts}, "at their training minima"
     return {part: found[name].values for part, name in named.items()}, "at their training minima"
-
-
-def _halves() -> list[tuple[str, str]]:
-    return [(part, name) for part, _, name in (full.partition("_") for full in _SOURCES)]
 
 
 def _note(spheres: list[Sphere], there: str, shown: int, free: int) -> str:
@@ -169,27 +178,20 @@ def _panel(heading: str, spec: Spec, rows: list[Row]) -> dict[str, typing.Any]:
 # --- curves -----------------------------------------------------------------------------------------
 
 
-def _curves(
-    scene: Scene,
-    measure: str,
-    spheres: list[Sphere],
-    values: Mapping[str, Float[np.ndarray, " run"]],
-    norms: Float[np.ndarray, "run step"],
-    shown: Int[np.ndarray, " way"],
-    note: str,
-) -> dict[str, typing.Any]:
-    series = list(dict.fromkeys(one.series for one in spheres))
+def _curves(ground: _Ground) -> dict[str, typing.Any]:
+    measure, note = ground.measure, ground.note
+    series = list(dict.fromkeys(one.series for one in ground.spheres))
     if len(series) > _SERIES:
         note += f" The first {_SERIES} of {len(series)} settings are drawn; choose values above."
     rows: list[Row] = [
         {"kind": "sphere", "part": part or "test", "w": one.norm, "series": one.series, "value": value}
-        for part, table in values.items()
-        for one in spheres
+        for part, table in ground.values.items()
+        for one in ground.spheres
         if one.series in series[:_SERIES] and (value := _median(table[one.members], measure)) is not None
     ]
-    for part, table in scene.measure(measure, ()).parts.items():
-        for run in shown:
-            way = _way(scene, run, norms, np.isfinite(table[run]))
+    for part, table in ground.scene.measure(measure, ()).parts.items():
+        for run in ground.ways:
+            way = _way(ground, run, np.isfinite(table[run]))
             rows += [
                 {**row, "part": part or "test", "value": _floored(table[run, at], measure)} for at, row in way
             ]
@@ -198,18 +200,13 @@ def _curves(
     return {"note": note, "panels": [_panel("", curve_spec(measure, rows), rows)]}
 
 
-def _way(
-    scene: Scene,
-    run: int | np.integer,
-    norms: Float[np.ndarray, "run step"],
-    known: Bool[np.ndarray, " step"],
-) -> list[tuple[int, Row]]:
+def _way(ground: _Ground, run: int | np.integer, known: Bool[np.ndarray, " step"]) -> list[tuple[int, Row]]:
     """The records of a run along which its norm is drawn; the last one stands once more, as a dot."""
-    places = np.flatnonzero(np.isfinite(norms[run]) & known)
-    if len(places) > _POINTS:
-        places = places[np.unique(np.linspace(0, len(places) - 1, _POINTS).round().astype(int))]
+    scene, norms = ground.scene, ground.norms[run]
+    places = np.flatnonzero(np.isfinite(norms) & known)
+    places = places[spread(len(places), _POINTS)]
     name = scene.records[run].run[:8]
-    rows = [(int(at), {"run": name, "w": norms[run, at], "step": scene.steps[at]}) for at in places]
+    rows = [(int(at), {"run": name, "w": norms[at], "step": scene.steps[at]}) for at in places]
     ends = [(at, {"kind": "end", **row}) for at, row in rows[-1:]]
     return [(at, {"kind": "path", **row}) for at, row in rows] + ends
 
@@ -217,38 +214,34 @@ def _way(
 # --- maps -------------------------------------------------------------------------------------------
 
 
-def _maps(
-    scene: Scene,
-    measure: str,
-    axis: Axis,
-    spheres: list[Sphere],
-    values: Mapping[str, Float[np.ndarray, " run"]],
-    norms: Float[np.ndarray, "run step"],
-    shown: Int[np.ndarray, " way"],
-    note: str,
-) -> dict[str, typing.Any]:
-    merged = _merged(spheres)
+def _maps(ground: _Ground, axis: Axis) -> dict[str, typing.Any]:
+    merged, note = _merged(ground.spheres), ground.note
     if merged is None:
-        several = " and ".join(sorted({one.series for one in spheres})[:2])
+        several = " and ".join(sorted({one.series for one in ground.spheres})[:2])
         return {"note": f"{note} Spheres of one radius have several norms ({several}): choose values above."}
+    everywhere = np.ones(len(ground.scene.steps), bool)
+    heights = {run: float(axis.labels[axis.index[run]]) for run in ground.ways}
     ways = [
-        {**row, "up": float(axis.labels[axis.index[run]])}
-        for run in shown
-        for _, row in _way(scene, run, norms, np.ones(norms.shape[1], bool))
+        {**row, "up": up}
+        for run, up in heights.items()
+        if np.isfinite(up)
+        for _, row in _way(ground, run, everywhere)
     ]
     panels = []
-    for part, table in values.items():
+    gridless = False
+    for part, table in ground.values.items():
         by_row: dict[float, list[Row]] = collections.defaultdict(list)
         for one in merged:
-            up, value = float(axis.labels[one.place]), _median(table[one.members], measure)
+            up, value = float(axis.labels[one.place]), _median(table[one.members], ground.measure)
             if value is not None and np.isfinite(up):
                 by_row[up].append({"w": one.norm, "up": up, "value": value, "radius": one.radius})
-        lines = _contour_rows(by_row, measure) if _is_grid(by_row) else []
-        rows = [*_cell_rows(by_row), *lines, *(way for way in ways if np.isfinite(way["up"]))]
+        grid = _is_grid(by_row)
+        rows = [*_cell_rows(by_row), *(_contour_rows(by_row, ground.measure) if grid else []), *ways]
         if rows:
-            panels.append(_panel(part, map_spec(rows, measure, axis.title), rows))
-        if by_row and not _is_grid(by_row):
-            note += " No contours: the rows do not have the same norms (yet)." * (part == next(iter(values)))
+            panels.append(_panel(part, map_spec(rows, ground.measure, axis.title), rows))
+        gridless |= bool(by_row) and not grid
+    if gridless:
+        note += " No contours: the rows do not have the same norms (yet)."
     return {"note": note, "panels": panels}
 
 

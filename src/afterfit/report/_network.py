@@ -4,11 +4,11 @@ import dataclasses
 import functools
 import json
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..store import RunEntry, Store, StoreError
+from ..store import RunEntry, RunRecords, Store, StoreError
 from ..training import Experiment, from_plain
 
 
@@ -87,7 +87,21 @@ def read_network(store: Store, run: str | None, step: int | None, own_code: bool
             f"run {entry.run} keeps no snapshot of step {step}, but of {_listed(sorted(records.snapshots))}."
         )
     kept = records.snapshots[step]
-    return Network(entry, step, _parameters(kept), _below(kept, "state.initial"), own_code)
+    return Network(entry, step, parameters(kept), _below(kept, "state.initial"), own_code)
+
+
+def chosen_step(records: RunRecords, step: int | None) -> int:
+    """The step of a snapshot that was asked for, or else of the last one."""
+    return step if step is not None and step in records.snapshots else max(records.snapshots)
+
+
+def advice(records: RunRecords) -> str:
+    """How a run comes to keep snapshots."""
+    last = records.recipe.get("steps", "STEPS")
+    return (
+        f"Give its experiment some, such as `snapshots=af.LogSpaced()` or `snapshots=af.At((0, {last}))`, "
+        "and train it again."
+    )
 
 
 def only_run(ids: Iterable[str], beginning: str) -> str:
@@ -103,7 +117,8 @@ def only_run(ids: Iterable[str], beginning: str) -> str:
     return matching[0]
 
 
-def _parameters(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def parameters(kept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What of a snapshot is the network; the rest is what it takes to go on from there."""
     return {path: array for path, array in kept.items() if not path.startswith("state")}
 
 

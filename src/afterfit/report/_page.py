@@ -1,8 +1,6 @@
 """One HTML file that says what a set of runs did, and needs nothing else to be read."""
 
-import csv
 import html
-import io
 import json
 import pathlib
 import re
@@ -13,7 +11,7 @@ import numpy as np
 
 from ..statistics import median_time
 from ._colours import PAIR, palette
-from ._curves import choose_style, note, panel_table, Style
+from ._curves import choose_style, comma_separated, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
@@ -115,21 +113,16 @@ def _phase_diagram(runs: Runs, charts: dict[str, dict]) -> str:
     if found is None:
         return ""
     spec, rows = found
-    written = io.StringIO()
-    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    text = comma_separated([COLUMNS, *([row[name] for name in COLUMNS] for row in rows)])
     spec |= {
         "params": [{"name": "focus", "value": ""}],
-        "data": enclosed(written.getvalue(), COLUMNS, ("value", "runs")),
+        "data": enclosed(text, COLUMNS, ("value", "runs")),
         "description": "steps to generalise over two axes",
     }
     # Whoever saves the points wants the names of the axes over them.
-    header = io.StringIO()
     assert runs.colour is not None and runs.panel is not None
-    names = (runs.colour.name, runs.panel.name, "generalised", "text", "runs")
-    csv.writer(header, lineterminator="\n").writerow(names)
-    charts["diagram"] = {"spec": spec, "header": header.getvalue()}
+    header = comma_separated([(runs.colour.name, runs.panel.name, "generalised", "text", "runs")])
+    charts["diagram"] = {"spec": spec, "header": header}
     return (
         '<section><h2>Phase diagram</h2><figure><div class="chart" id="diagram"></div><figcaption>'
         '<a data-chart="diagram" download="phase-diagram.csv" aria-label="CSV: phase diagram">CSV</a>'

@@ -35,7 +35,7 @@ class Axis:
 
     def spread(self, most: int) -> list[int]:
         """At most `most` places along the axis, evenly spread, both ends included."""
-        return _spread(len(self.labels), most)
+        return spread(len(self.labels), most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,5 +209,6 @@ def _flat(variable: "xarray.DataArray", names: Sequence[str]) -> np.ndarray:
     return values.reshape(-1, values.shape[-1])
 
 
-def _spread(count: int, most: int) -> list[int]:
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, evenly spread, both ends included."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from ..store import LiveRun, RunEntry, RunRecords, Store
+from ..store import LiveRun, RunEntry, RunRecords, Store, StoreStatus
 from ._outcomes import Outcomes
 from ._scene import make_scene, Scene
 
@@ -62,8 +62,7 @@ class Watch:
         **Raises:** `ValueError` if it has no record here.
         """
         status = self._store.status()
-        live = {name: one for session in status.sessions for name, one in session.live.items()}
-        found = (live | status.interrupted).get(run)
+        found = (_running(status) | status.interrupted).get(run)
         if found is not None:
             return _so_far(found)
         entries = [entry for entry in self._store.runs() if entry.run == run]
@@ -82,8 +81,7 @@ class Watch:
         new = [entry for entry in entries if entry not in self._ended]
         self._ended |= zip(new, self._store.load(new, snapshots=False), strict=True)
         shown = {entry.run: (self._ended[entry], entry.outcome) for entry in entries}
-        live = {run: one for session in status.sessions for run, one in session.live.items()}
-        for runs, state in ((status.interrupted, "interrupted"), (live, "running")):
+        for runs, state in ((status.interrupted, "interrupted"), (_running(status), "running")):
             # A failed run that is trained again is shown as it is now.
             shown |= {run: (_so_far(one), state) for run, one in runs.items() if not one.recipe.get("trunk")}
         return make_scene(
@@ -92,6 +90,10 @@ class Watch:
             [records for records, _ in shown.values()],
             [state for _, state in shown.values()],
         )
+
+
+def _running(status: StoreStatus) -> dict[str, LiveRun]:
+    return {run: one for session in status.sessions for run, one in session.live.items()}
 
 
 def _so_far(live: LiveRun) -> RunRecords:
