@@ -1,6 +1,5 @@
 """What the live page asks for: a scene and a reader's choices in, plain data out."""
 
-import dataclasses
 import json
 import math
 import typing
@@ -9,42 +8,15 @@ import numpy as np
 
 from ..statistics import Phase
 from ..store import SessionStatus
-from ._colours import PAIR, palette
-from ._curves import choose_style, note, panel_table, Style, Table
 from ._diagram import diagram_spec, STATISTICS
 from ._labels import label, words
-from ._runs import Axis, COLOURS, Measure, PANELS, Runs
-from ._scene import OPEN, RUN, Scene
-from ._specs import curves_spec, is_number, themes
+from ._runs import Axis
+from ._scene import Choice, OPEN, Scene
 from ._words import ratio_text, step_text
 
 
 Plain = dict[str, typing.Any]
-THEMES = ("light", "dark")
-_DRAWN = 2_400  # rows of a chart, or 60 runs one by one: few, so that a change shows at once
-_POINTS = 120  # of a line of medians, for the same reason
 _ROWS = 200  # of the list of runs
-_HEIGHT = 260
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """What a reader has chosen to look at.
-
-    **Arguments:**
-
-    - `measure`, `index`: what is drawn; the index is the place in a measure whose values are arrays.
-    - `where`: axis -> label, of the runs to show.
-    - `colour`, `panel`: names of axes, "" for none; the colour `None` asks for the strongest one.
-    - `linear`: the step axis, instead of logarithmic.
-    """
-
-    measure: str = "accuracy"
-    index: tuple[int, ...] = ()
-    where: dict[str, str] = dataclasses.field(default_factory=dict)
-    colour: str | None = None
-    panel: str = ""
-    linear: bool = False
 
 
 def status(scene: Scene) -> Plain:
@@ -76,102 +48,6 @@ def _session(session: SessionStatus) -> Plain:
         "steps_per_second": speed if speed and math.isfinite(speed) else None,
         "seconds_left": left if left is not None and math.isfinite(left) else None,
     }
-
-
-def curves(scene: Scene, choice: Choice) -> Plain:
-    """The learning curves of a measure, as specifications of charts, one for each panel."""
-    measure = scene.measure(choice.measure, choice.index)
-    colour = scene.strongest if choice.colour is None else scene.axis(choice.colour)
-    runs = scene.runs(measure, choice.where, colour, scene.axis(choice.panel))
-    told: Plain = {
-        "title": measure.title,
-        "colour": colour.name if colour else "",
-        "panels": [],
-        "legend": [],
-    }
-    if runs is None:
-        return {**told, "note": "No record of this yet."}
-    fitting = choose_style(runs, rows=_DRAWN)
-    points = min(fitting.points, _POINTS)
-    style = dataclasses.replace(fitting, points=points, end=_end(scene, choice), linear=choice.linear)
-    drawn = {panel for panel, _, _ in runs.cells()}
-    places = [None] if runs.panel is None else [at for at in runs.panel.spread(PANELS) if at in drawn]
-    colours = {theme: _colours(runs, theme) for theme in THEMES}
-    return {
-        **told,
-        "note": _note(runs, style),
-        "shown": int(runs.present.sum()),
-        "panels": [_panel(runs, style, place) for place in places],
-        "legend": _legend(runs, colours),
-        "themes": themes(colours),
-    }
-
-
-def _end(scene: Scene, choice: Choice) -> int:
-    """Where curves on their way will end, so that they grow into an axis that stays."""
-    running = np.array([state == "running" for state in scene.states])
-    return scene.planned if (running & scene.chosen(choice.where)).any() else 0
-
-
-def _note(runs: Runs, style: Style) -> str:
-    # Runs are no axis that somebody swept, so a note does not say that they are pooled.
-    swept = dataclasses.replace(runs, axes=tuple(axis for axis in runs.axes if axis.name != RUN))
-    return note(swept, style)
-
-
-def _panel(runs: Runs, style: Style, place: int | None) -> Plain:
-    (measure,) = runs.measures
-    heading = ""
-    if runs.panel is not None and place is not None:
-        heading = f"{runs.panel.title} {runs.panel.labels[place]}"
-    table = panel_table(runs, measure, style, place)
-    spec = curves_spec(runs, measure, style, table, _HEIGHT)
-    spec["description"] = f"{measure.title} against steps, {heading}".rstrip(", ")
-    fields = {f"axis{at}": axis.name for at, axis in enumerate(runs.axes)}
-    if style.pooled and style.single:
-        spec["layer"] += [_hold(measure, spec, runs)]
-    return {"heading": heading, "spec": spec, "fields": fields, "columns": _columns(table)}
-
-
-def _columns(table: Table) -> dict[str, list[str] | list[float | None]]:
-    """The rows of a table, by column; what is not a label is a number, or missing."""
-    columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
-    return {
-        name: [float(text) if text else None for text in texts] if is_number(name) else list(texts)
-        for name, texts in columns.items()
-    }
-
-
-def _hold(measure: Measure, spec: Plain, runs: Runs) -> Plain:
-    """A wide invisible copy of the thin lines, which a pointer can meet: it says whose line it is."""
-    thin = next(layer for layer in spec["layer"] if layer["mark"].get("strokeWidth") == 0.8)
-    shown = [
-        {"field": f"axis{at}", "type": "nominal", "title": axis.title}
-        for at, axis in enumerate(runs.axes)
-        if len(axis.labels) > 1
-    ]
-    return {
-        "transform": thin["transform"],
-        "mark": {**thin["mark"], "strokeWidth": 9, "strokeDash": [1, 0]},
-        "encoding": {**thin["encoding"], "opacity": {"value": 0}, "tooltip": shown},
-    }
-
-
-def _colours(runs: Runs, theme: str) -> list[str]:
-    if runs.colour is None:
-        return list(PAIR[theme])
-    return palette(len(runs.colour.spread(COLOURS)), runs.colour.ordered, theme)
-
-
-def _legend(runs: Runs, colours: dict[str, list[str]]) -> list[Plain]:
-    if runs.colour is None:
-        labels = ["train", "test"]
-    else:
-        labels = [runs.colour.labels[place] for place in runs.colour.spread(COLOURS)]
-    return [
-        {"label": text, **{theme: colours[theme][place] for theme in THEMES}}
-        for place, text in enumerate(labels)
-    ]
 
 
 def diagram(scene: Scene, x: str, y: str, statistic: str, choice: Choice) -> Plain:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from ._runs import COLOURS, Measure, PANELS, Runs
 
@@ -19,21 +19,32 @@ _SHORTEST, _LONGEST = 40, 240  # records of a line
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """The data of one panel, as texts under plain column names.
+    """The data of one panel by column, under plain names.
 
-    Columns: `kind` (run or median), one column an axis (`axis0`, ...; empty where pooled), `step`, one column
-    a part, and where `banded` its quartiles (`..._low`, `..._high`). `header` is the same
-    first line with the names of the axes, for the file that a reader saves.
+    **Arguments:**
+
+    - `labels`: `kind` (run or median), and one column an axis (`axis0`, ...; empty where pooled).
+    - `numbers`: `step`, one column a part, and where banded its quartiles (`..._low`, `..._high`); NaN where
+      missing.
+    - `header`: the first line with the names of the axes, for the file that a reader saves.
     """
 
-    columns: tuple[str, ...]
-    rows: list[list[str]]
+    labels: dict[str, list[str]]
+    numbers: dict[str, Float[np.ndarray, " row"]]
     header: str
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns, in order."""
+        return (*self.labels, *self.numbers)
+
+    @property
     def text(self) -> str:
-        """Comma-separated values."""
-        return comma_separated([self.columns, *self.rows])
+        """Comma-separated values, with four digits."""
+        steps = map(str, self.numbers["step"].astype(int).tolist())
+        values = (map(_number, column) for name, column in self.numbers.items() if name != "step")
+        rows = zip(*self.labels.values(), steps, *values, strict=True)
+        return comma_separated([self.columns, *rows])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,26 +84,30 @@ def column(part: str) -> str:
 
 
 def panel_table(runs: Runs, measure: Measure, style: Style, panel: int | None) -> Table:
-    """The rows of one panel of one measure."""
+    """The rows of one panel of one measure, line after line."""
     cells = [(colour, member) for its_panel, colour, member in runs.cells() if its_panel == panel]
+    called: list[tuple[str, ...]] = []  # what each row is, in labels
+    lines: list[Float[np.ndarray, "column record"]] = []
+    for colour, member in cells:
+        if style.pooled:
+            lines.append(_pooled_line(runs, measure, member, style.points, style.banded))
+            labels = [_pooled_label(runs, place, colour, panel) for place in range(len(runs.axes))]
+            called += [("median", *labels)] * lines[-1].shape[1]
+        if style.single:
+            for run in member.tolist():
+                lines.append(_line(runs, measure, run, style.points))
+                labels = [axis.labels[axis.index[run]] for axis in runs.axes]
+                called += [("run", *labels)] * lines[-1].shape[1]
     axes = [f"axis{place}" for place in range(len(runs.axes))]
     parts = [column(part) for part in measure.parts]
     bands = [f"{part}_{end}" for part in parts for end in ("low", "high")] if style.banded else []
-    columns = ["kind", *axes, "step", *parts, *bands]
-    rows: list[list[str]] = []
-    for colour, member in cells:
-        if style.pooled:
-            labels = [_pooled_label(runs, place, colour, panel) for place in range(len(runs.axes))]
-            found = _median_rows(runs, measure, member, style.points, style.banded)
-            rows += [["median", *labels, *row] for row in found]
-        if style.single:
-            for run in member.tolist():
-                labels = [axis.labels[axis.index[run]] for axis in runs.axes]
-                rows += [["run", *labels, *row] for row in _run_rows(runs, measure, run, style.points)]
     named = [f"{part}_{measure.name}" if part != "value" else measure.name for part in parts]
     ends = [f"{name}_{end}" for name in named for end in ("quartile1", "quartile3")] if bands else []
-    header = comma_separated([["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]])
-    return Table(tuple(columns), rows, header)
+    return Table(
+        labels={name: [row[at] for row in called] for at, name in enumerate(["kind", *axes])},
+        numbers=dict(zip(["step", *parts, *bands], np.concatenate(lines, axis=1), strict=True)),
+        header=comma_separated([["kind", *(axis.name for axis in runs.axes), "step", *named, *ends]]),
+    )
 
 
 def comma_separated(rows: Iterable[Sequence[object]]) -> str:
@@ -111,40 +126,52 @@ def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None)
     return axis.labels[0] if len(axis.labels) == 1 else ""
 
 
-def _run_rows(runs: Runs, measure: Measure, run: int, most: int) -> list[list[str]]:
+def _line(runs: Runs, measure: Measure, run: int, most: int) -> Float[np.ndarray, "column record"]:
+    """Steps, then the parts of a measure, at the records of a run that are drawn."""
     values = np.stack([part[run] for part in measure.parts.values()])
     where = runs.thinned(np.flatnonzero(np.isfinite(values).any(axis=0)), most)
-    return [[str(runs.steps[at]), *map(_number, values[:, at])] for at in where]
+    return np.stack([runs.steps[where], *values[:, where]])
 
 
-def _median_rows(
-    runs: Runs, measure: Measure, member: np.ndarray, most: int, banded: bool
-) -> list[list[str]]:
-    rows = []
-    stacked = np.stack(
-        [pooled_quantiles(values[member]) for values in measure.parts.values()]
-    )  # part, (median, low, high), step
-    genuine = np.any([np.isfinite(values[member]).any(axis=0) for values in measure.parts.values()], axis=0)
-    genuine &= np.isfinite(stacked).any(axis=(0, 1))
-    for at in runs.thinned(np.flatnonzero(genuine), most):
-        ends = stacked[:, 1:, at].ravel() if banded else []
-        rows.append([str(runs.steps[at]), *map(_number, stacked[:, 0, at]), *map(_number, ends)])
-    return rows
+def _pooled_line(
+    runs: Runs, measure: Measure, member: Int[np.ndarray, " run"], most: int, banded: bool
+) -> Float[np.ndarray, "column record"]:
+    """Steps, the medians of the parts of a measure, and if banded the quartiles of each."""
+    parts = [values[member] for values in measure.parts.values()]
+    carried = [carried_forward(values) for values in parts]
+    genuine = np.any([np.isfinite(values).any(axis=0) for values in parts], axis=0)
+    genuine &= np.any([_enough(values) for values in carried], axis=0)
+    where = runs.thinned(np.flatnonzero(genuine), most)
+    # Quantiles sort, so they are taken where they are drawn and nowhere else.
+    found = np.stack([_quantiles(values[:, where], _enough(values)[where]) for values in carried])
+    ends = found[:, 1:].reshape(-1, where.size) if banded else []
+    return np.stack([runs.steps[where], *found[:, 0], *ends])
 
 
 def pooled_quantiles(values: Float[np.ndarray, "run step"]) -> Float[np.ndarray, "quantile step"]:
     """Median and quartiles of runs at each step; NaN where fewer than half of them still have a value."""
     carried = carried_forward(values)
+    return _quantiles(carried, _enough(carried))
+
+
+def _enough(carried: Float[np.ndarray, "run step"]) -> Bool[np.ndarray, " step"]:
+    """The steps at which at least half of the runs that were measured at all have a value."""
     known = np.isfinite(carried)
     counts = known.sum(axis=0)
-    result = np.full((3, values.shape[1]), np.nan)
-    everywhere = counts == known.any(axis=1).sum()
-    some = (counts * 2 >= known.any(axis=1).sum()) & (counts > 0) & ~everywhere
-    if counts.any():
-        measured = carried[known.any(axis=1)]
-        # `nanquantile` is many times slower, so it gets only the steps that need it.
-        result[:, everywhere] = np.quantile(measured[:, everywhere], [0.5, 0.25, 0.75], axis=0)
-        result[:, some] = np.nanquantile(measured[:, some], [0.5, 0.25, 0.75], axis=0)
+    return (counts > 0) & (counts * 2 >= known.any(axis=1).sum())
+
+
+def _quantiles(
+    carried: Float[np.ndarray, "run step"], wanted: Bool[np.ndarray, " step"]
+) -> Float[np.ndarray, "quantile step"]:
+    """Median and quartiles at the steps that are `wanted`; NaN at the others."""
+    result = np.full((3, wanted.size), np.nan)
+    carried = carried[np.isfinite(carried).any(axis=1)]
+    everywhere = np.isfinite(carried).all(axis=0)
+    # `nanquantile` is many times slower, so it gets only the steps that need it.
+    for steps, quantile in ((wanted & everywhere, np.quantile), (wanted & ~everywhere, np.nanquantile)):
+        if steps.any():
+            result[:, steps] = quantile(carried[:, steps], [0.5, 0.25, 0.75], axis=0)
     return result
 
 

@@ -15,7 +15,7 @@ from ._curves import choose_style, comma_separated, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
 from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
-from ._specs import curves_spec, enclosed, is_number, reaches_over_edge, themes
+from ._specs import curves_spec, enclosed, reaches_over_edge, themes
 from ._template import packaged, write_filled
 from ._words import headline, phase_counts, ratio_text, shape, step_text
 
@@ -141,7 +141,7 @@ def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]
         table = panel_table(runs, measure, style, panel)
         chart = f"chart{len(charts)}"
         spec = curves_spec(runs, measure, style, table, _HEIGHT)
-        spec["data"] = enclosed(table.text, table.columns, list(filter(is_number, table.columns)))
+        spec["data"] = enclosed(table.text, table.columns, table.numbers)
         charts[chart] = {"spec": spec, "header": table.header}
         heading = (
             "" if runs.panel is None or panel is None else f"{runs.panel.title} {runs.panel.labels[panel]}"

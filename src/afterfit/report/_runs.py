@@ -1,6 +1,7 @@
 """A Dataset of runs, laid out for a reader: which axis gets colours, which gets panels, what was measured."""
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Sequence
 
@@ -52,6 +53,11 @@ class Measure:
     def title(self) -> str:
         return words(self.name)
 
+    @functools.cached_property
+    def finite(self) -> Float[np.ndarray, " value"]:
+        """All values that there are, in ascending order."""
+        return np.sort(np.concatenate([part[np.isfinite(part)] for part in self.parts.values()]))
+
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
@@ -68,7 +74,7 @@ class Runs:
     colour: Axis | None
     panel: Axis | None
 
-    @property
+    @functools.cached_property
     def present(self) -> Bool[np.ndarray, " run"]:
         """Runs that have a record."""
         return np.asarray(self.recorded.any(axis=1))

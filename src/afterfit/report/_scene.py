@@ -23,6 +23,26 @@ OPEN = "still training"
 RUN = "run"  # the name of the axis that tells single runs apart
 
 
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What a reader has chosen to look at.
+
+    **Arguments:**
+
+    - `measure`, `index`: what is drawn; the index is the place in a measure whose values are arrays.
+    - `where`: axis -> label, of the runs to show.
+    - `colour`, `panel`: names of axes, "" for none; the colour `None` asks for the strongest one.
+    - `linear`: the step axis, instead of logarithmic.
+    """
+
+    measure: str = "accuracy"
+    index: tuple[int, ...] = ()
+    where: dict[str, str] = dataclasses.field(default_factory=dict)
+    colour: str | None = None
+    panel: str = ""
+    linear: bool = False
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
     """Runs with a record, what became of each, and the axes on which they differ.

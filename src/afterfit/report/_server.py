@@ -13,12 +13,13 @@ import time
 import typing
 from collections.abc import AsyncIterator, Callable, Generator
 
-from ._answers import Choice, curves, diagram, run, runs, status
+from ._answers import diagram, run, runs, status
 from ._embedding import embedding
 from ._equations import equation_table
 from ._landscape import landscape
 from ._library import library
-from ._scene import Scene
+from ._live_curves import curves
+from ._scene import Choice, Scene
 from ._template import packaged
 from ._watch import Watch
 

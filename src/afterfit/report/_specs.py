@@ -40,7 +40,7 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
             }
             layers.append(_layer("median", {"type": "area", "clip": True}, {**shared, **ends}))
         line = {"type": "line", "clip": True, "strokeDash": _DASH.get(part, [1, 0])}
-        detail = {"detail": [{"field": name} for name in table.columns if name.startswith("axis")]}
+        detail = {"detail": [{"field": name} for name in table.labels if name != "kind"]}
         if style.pooled and style.single:
             thin = {**line, "strokeWidth": 0.8}
             layers.append(
@@ -80,11 +80,6 @@ def curves_spec(runs: Runs, measure: Measure, style: Style, table: Table, height
     }
 
 
-def is_number(column: str) -> bool:
-    """Whether a column of a table of curves holds numbers; the others hold labels."""
-    return column != "kind" and not column.startswith("axis")
-
-
 def enclosed(text: str, columns: Sequence[str], numbers: Container[str]) -> Spec:
     """The data of a chart that come with it, as comma-separated values."""
     parse = {name: "number" if name in numbers else "string" for name in columns}
@@ -94,9 +89,8 @@ def enclosed(text: str, columns: Sequence[str], numbers: Container[str]) -> Spec
 def reaches_over_edge(measure: Measure) -> bool:
     """Whether some value lies outside a logarithmic axis and is drawn at its edge."""
     scale = y_scale(measure)
-    values = _finite(measure)
     low, high = scale["domain"]
-    return scale["type"] == "log" and bool(((values < low) | (values > high)).any())
+    return scale["type"] == "log" and bool(measure.finite[0] < low or measure.finite[-1] > high)
 
 
 def theme_config(theme: str, colours: list[str]) -> Spec:
@@ -118,6 +112,7 @@ def theme_config(theme: str, colours: list[str]) -> Spec:
             "titleFontWeight": "normal",
             "labelFontSize": 11,
             "titleFontSize": 11,
+            "titleLimit": 200,  # pixels; names of fields may be of any length
             "gridColor": grid,
             "domainColor": faint,
             "tickColor": faint,
@@ -223,25 +218,20 @@ def _y_channel(field: str, scale: Spec) -> Spec:
     return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def _finite(measure: Measure) -> np.ndarray:
-    return np.concatenate([part[np.isfinite(part)] for part in measure.parts.values()])
-
-
 def y_scale(measure: Measure) -> Spec:
     """Accuracy from 0 to 1; otherwise logarithmic where positive values span more than a factor of 20."""
     if measure.name == "accuracy":
         return {"type": "linear", "domain": [0, 1.03], "nice": False}  # room for a thick line at 1
-    values = _finite(measure)
-    low, high = float(values.min()), float(values.max())
+    values = measure.finite
+    low, high = float(values[0]), float(values[-1])
     if low >= 0 and high > 0:
-        positive = values[values > 0]
-        low = float(positive.min())
-        if high > 20 * low:
+        positive = values[np.searchsorted(values, 0, side="right") :]
+        least = float(positive[0])
+        if high > 20 * least:
             # One diverging run must not flatten all the others against the lower edge.
-            high = min(high, 1e3 * float(np.quantile(positive, 0.9)))
-            ends = [max(low, 1e-12 * high) / 1.4, high * 1.4]
+            high = min(high, 1e3 * float(positive[int(0.9 * (positive.size - 1))]))
+            ends = [max(least, 1e-12 * high) / 1.4, high * 1.4]
             return {"type": "log", "domain": ends, "clamp": True, "nice": False}
-        low = float(values.min())
     margin = 0.05 * (high - low) or max(0.05 * abs(high), 0.5)
     bottom = 0.0 if 0 <= low < 0.5 * high else low - margin
     return {"type": "linear", "domain": [bottom, high + margin], "nice": False}

@@ -1,4 +1,4 @@
-import { ask, at, choose, chosen, element, fill, theme, unchanged } from "./page.js";
+import { ask, at, choose, chosen, element, fill, number, theme, unchanged } from "./page.js";
 
 // The script that draws charts may come late: all else is shown before it.
 const vegaThere = new Promise(done => {
@@ -6,6 +6,7 @@ const vegaThere = new Promise(done => {
   else at("vega").addEventListener("load", done);
 });
 
+const PANELS = 6; // of a figure at most
 let focus = "";
 const views = new Set(); // of the curves: they share a focus
 
@@ -16,13 +17,31 @@ export function focusOn(label) {
   return focus;
 }
 
-// A chart that was drawn while its part of the page was closed has no width yet; Vega listens to the window alone.
-const opened = new ResizeObserver(entries => {
-  for (const { target, contentRect } of entries) {
-    if (contentRect.width && target.dataset.width === "0") dispatchEvent(new Event("resize"));
-    target.dataset.width = String(Math.round(contentRect.width));
-  }
+// A chart is as wide as its place, also one that was drawn while its part of the page was closed.
+let usual = 52; // pixels beside the plot of a chart, as far as is known
+const charts = new WeakMap();
+const widths = new ResizeObserver(entries => {
+  for (const { target } of entries) charts.get(target).fit();
 });
+
+// What is in the window is drawn first, the rest once that can be seen.
+const inWindow = place => {
+  const { top, bottom } = place.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+};
+const painted = () => new Promise(done => {
+  requestAnimationFrame(() => setTimeout(done));
+  setTimeout(done, 200); // a window behind others is not painted at all
+});
+
+// What a pointer is told: the columns of a row that have a title, under that title.
+function told(titles, row) {
+  const text = (field, value) => (field === "step" ? number(value)
+    : typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 4 }) : value);
+  const rows = Object.entries(titles).filter(([field]) => ![undefined, null, ""].includes(row[field]));
+  return element("table", {}, ...rows.map(([field, title]) => element("tr", {},
+    element("td", { className: "key", textContent: title }), element("td", { className: "value", textContent: text(field, row[field]) }))));
+}
 
 // Rows from columns, which are shorter on the way.
 function zipped(columns) {
@@ -35,8 +54,10 @@ export class Chart {
   constructor(place) {
     this.place = place;
     this.shape = "";
+    this.margin = usual;
     this.drawing = Promise.resolve();
-    opened.observe(place);
+    charts.set(place, this);
+    widths.observe(place);
   }
 
   show(answer, config, clicked) {
@@ -50,34 +71,52 @@ export class Chart {
     this.view = null;
     this.shape = "";
     this.place.replaceChildren();
-    opened.unobserve(this.place);
-    opened.observe(this.place);
   }
 
   async draw(answer, config, clicked) {
     await vegaThere;
-    this.fields = answer.fields;
-    const rows = zipped(answer.columns);
-    const shape = JSON.stringify([answer.spec, config]);
-    if (this.shape === shape) {
-      await this.view.data("rows", rows).runAsync();
-      return;
+    if (!inWindow(this.place)) await painted();
+    const { spec, fields, titles, labels, description } = answer;
+    Object.assign(this, { fields, titles });
+    const signals = answer.colours ? { labels, colours: answer.colours[theme()] } : {};
+    const shape = JSON.stringify([spec, config]);
+    const news = JSON.stringify(answer.columns);
+    if (this.shape !== shape) await this.make(spec, zipped(answer.columns), signals, config, clicked);
+    else if (this.news !== news) this.view.data("rows", zipped(answer.columns));
+    Object.assign(this, { shape, news });
+    for (const [name, value] of Object.entries(signals)) this.view.signal(name, value);
+    if (description) this.view.description(description);
+    await this.fit();
+    this.place.dataset.drawn = performance.now(); // for a look from outside, as is the view
+  }
+
+  // Vega can fit a chart to its place as well, but lays it out twice for that, each time.
+  async fit() {
+    if (!this.view || !this.flexible) return this.view?.runAsync();
+    for (let tries = 0; tries < 3; tries++) {
+      await this.view.width(Math.max(this.place.clientWidth - this.margin, 40)).runAsync();
+      const margin = Math.ceil(this.view.container().querySelector("canvas").clientWidth - this.view.width());
+      if (margin === this.margin) return;
+      this.margin = usual = margin;
     }
+  }
+
+  async make(spec, rows, signals, config, clicked) {
     const zoom = this.zoomed();
     this.view?.finalize();
-    const spec = { ...answer.spec, data: { name: "rows", values: rows } };
-    const drawn = await vegaEmbed(this.place, spec, {
-      actions: false, renderer: "canvas", config, tooltip: { theme: theme() },
+    const params = spec.params?.map(one => (one.name in signals ? { ...one, value: signals[one.name] } : one));
+    this.flexible = spec.width === "container";
+    const sized = this.flexible ? { width: Math.max(this.place.clientWidth - this.margin, 40), autosize: "pad" } : {};
+    const formatted = this.titles ? { formatTooltip: row => told(this.titles, row).outerHTML } : {};
+    const drawn = await vegaEmbed(this.place, { ...spec, ...sized, params, data: { name: "rows", values: rows } }, {
+      actions: false, renderer: "canvas", config, tooltip: { theme: theme(), ...formatted },
     });
-    this.view = drawn.view;
-    this.shape = shape;
+    this.view = this.place.view = drawn.view;
     this.view.addEventListener("click", (event, item) => {
       if (item?.datum && this.named(item.datum)) clicked(this.named(item.datum));
     });
     this.signal("focus", focus);
     if (zoom) this.signal("zoom_step", zoom);
-    this.place.view = this.view; // for a look from outside
-    await this.view.runAsync();
   }
 
   // What a row stands for: its label on each axis.
@@ -111,19 +150,39 @@ export class Panels {
   }
 
   async show(answer, clicked = () => {}) {
-    if (!unchanged(this.place, answer.panels.map(panel => panel.heading))) {
-      for (const chart of this.charts) chart.clear(), views.delete(chart);
-      const places = answer.panels.map(() => element("div", { className: "chart" }));
-      this.charts = places.map(place => new Chart(place));
-      if (this.focused) for (const chart of this.charts) views.add(chart);
-      this.place.replaceChildren(...answer.panels.map((panel, at) =>
-        element("figure", {}, ...(panel.heading ? [element("h3", { textContent: panel.heading })] : []), places[at])));
+    const { panels, ...shared } = answer;
+    while (this.charts.length < panels.length) this.add();
+    // Charts that are too many are kept for the next choice: to make one takes long.
+    if (!unchanged(this.place, panels.map(panel => panel.heading))) {
+      this.place.replaceChildren(...panels.map((panel, at) => element("figure", {},
+        ...(panel.heading ? [element("h3", { textContent: panel.heading })] : []), this.charts[at].place)));
     }
-    await Promise.all(answer.panels.map((panel, at) => this.charts[at].show(panel, answer.themes[theme()], clicked)));
+    await Promise.all(panels.map((panel, at) =>
+      this.charts[at].show({ ...shared, ...panel }, answer.themes[theme()], clicked)));
+  }
+
+  add() {
+    const chart = new Chart(element("div", { className: "chart" }));
+    if (this.focused) views.add(chart);
+    this.charts.push(chart);
+    return chart;
+  }
+
+  // Makes charts of this shape in idle moments, which the next choice of panels may ask for.
+  prepare({ panels: [panel], ...shared }, most, clicked) {
+    if (!panel || this.charts.length >= most) return;
+    requestIdleCallback(async () => {
+      await this.add().show({ ...shared, ...panel }, shared.themes[theme()], clicked);
+      this.prepare({ panels: [panel], ...shared }, most, clicked);
+    });
   }
 }
 
 const index = (name, shape) => shape.map((_, place) => chosen.indices[name]?.[place] ?? 0).join(",");
+
+// Questions about curves go one after the other, so that the first is drawn while the second is worked on.
+let turn = Promise.resolve();
+const inTurn = question => (turn = turn.catch(() => {}).then(question));
 
 // Learning curves: one figure for each measure, one chart for each panel.
 export class Curves {
@@ -143,13 +202,14 @@ export class Curves {
   async show(measure, told, choice) {
     const asked = { measure: measure.name, index: index(measure.name, measure.shape), ...choice };
     if (unchanged(this.note, [told.version, asked, theme()])) return this.answer;
-    const answer = await ask("curves", asked);
+    const answer = await inTurn(() => ask("curves", asked));
     this.answer = answer;
     this.title.textContent = answer.title;
     fill(this.select, told.measures.map(one => [one.name, one.name.replaceAll("_", " ")]), measure.name);
     this.ask(measure);
     this.note.textContent = answer.note;
     await this.panels.show(answer, this.picked);
+    if (told.axes.length > 1 && answer.panels.length === 1) this.panels.prepare(answer, PANELS, this.picked);
     return answer;
   }
 

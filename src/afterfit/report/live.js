@@ -77,10 +77,11 @@ function showControls(told) {
 }
 
 function showLegend(answer, title) {
-  if (unchanged(at("legend"), [answer.legend, title, theme()])) return;
-  const keys = answer.legend.map(({ label, ...colours }) => {
+  const colours = answer.colours?.[theme()];
+  if (unchanged(at("legend"), [answer.labels, colours, title])) return;
+  const keys = answer.labels.map((label, place) => {
     const line = element("i");
-    line.style.color = colours[theme()];
+    line.style.color = colours[place];
     const button = element("button", { type: "button", title: label, ariaPressed: "false" },
       line, element("span", { className: "text", textContent: label }));
     button.disabled = !answer.colour;
