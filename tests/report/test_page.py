@@ -37,6 +37,7 @@ SHAPES = (
     "zero and huge losses",
     "different records",
     "one record",
+    "few of many values",
 )
 
 
@@ -56,6 +57,12 @@ def _shapes(make):
     for name in MEASURES:
         other_grids[name][0, 1::2] = np.nan
         other_grids[name][1, 2::2] = np.nan
+    few = make({"optimiser.weight_decay": np.linspace(0.1, 2.0, 20), "seed": [0, 1]})
+    for name in MEASURES:
+        few[name][2:] = np.nan
+        few[name][0] = (
+            np.nan
+        )  # what is left lies at none of the eight values that all of them would be spread over
     return {
         "single run": make(),
         "seeds": make({"seed": [0, 1, 2]}),
@@ -69,6 +76,7 @@ def _shapes(make):
         "zero and huge losses": zero,
         "different records": other_grids,
         "one record": make({"seed": [0, 1]}).isel(step=[0]),
+        "few of many values": few,
     }
 
 

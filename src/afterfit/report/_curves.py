@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ._runs import COLOURS, Measure, PANELS, Runs
+from ._runs import Measure, Runs
 
 
 LINES = 200  # beyond this many runs a chart shows medians and bands in place of single runs
@@ -215,9 +215,10 @@ def note(runs: Runs, style: Style) -> str:
             f"Of up to {records:,} records of a run each line shows at most {style.points}, evenly spread as "
             "drawn; so do the CSV tables, and “afterfit export” writes all."
         )
-    for axis, most in ((runs.colour, COLOURS), (runs.panel, PANELS)):
-        if axis is not None and len(axis.labels) > most:
+    for axis, drawn in ((runs.colour, runs.colours), (runs.panel, runs.panels)):
+        there = 0 if axis is None else len(runs.taken(axis))
+        if axis is not None and len(drawn) < there:
             sentences.append(
-                f"The charts show {most} of the {len(axis.labels)} values of {axis.title}; the table has all."
+                f"The charts show {len(drawn)} of the {there} values of {axis.title}; the table has all."
             )
     return " ".join(sentences)

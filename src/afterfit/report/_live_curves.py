@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from ._colours import PAIR, palette
 from ._curves import choose_style, note, panel_table, Style, Table
-from ._runs import Axis, COLOURS, PANELS, Runs
+from ._runs import Axis, Runs
 from ._scene import Choice, RUN, Scene
 from ._specs import curves_spec, Spec, themes
 
@@ -35,16 +35,14 @@ def curves(scene: Scene, choice: Choice) -> Spec:
     fitting = choose_style(runs, rows=_ROWS)
     points = min(fitting.points, _POINTS)
     style = dataclasses.replace(fitting, points=points, end=_end(scene, choice), linear=choice.linear)
-    drawn = {panel for panel, _, _ in runs.cells()}
-    places = [None] if runs.panel is None else [at for at in runs.panel.spread(PANELS) if at in drawn]
     return {
         **told,
         "note": _note(runs, style),
         "shown": int(runs.present.sum()),
         "fields": {f"axis{at}": axis.name for at, axis in enumerate(runs.axes)},
         "titles": _titles(runs),
-        "panels": [_panel(runs, style, place) for place in places],
-        "labels": ("train", "test") if runs.colour is None else _labels(runs.colour),
+        "panels": [_panel(runs, style, place) for place in runs.panels],
+        "labels": _labels(runs),
         "colours": {theme: _colours(runs, theme) for theme in PAIR},
         "themes": themes(),
     }
@@ -132,11 +130,11 @@ def _plain(column: Float[np.ndarray, " row"]) -> list[float | None]:
     return [float(f"{value:.7g}") if math.isfinite(value) else None for value in column.tolist()]
 
 
-def _labels(colour: Axis) -> tuple[str, ...]:
-    return tuple(colour.labels[place] for place in colour.spread(COLOURS))
+def _labels(runs: Runs) -> tuple[str, ...]:
+    return ("train", "test") if runs.colour is None else runs.colour_labels
 
 
 def _colours(runs: Runs, theme: str) -> Sequence[str]:
     if runs.colour is None:
         return PAIR[theme]
-    return palette(len(_labels(runs.colour)), runs.colour.ordered, theme)
+    return palette(len(runs.colours), runs.colour.ordered, theme)

@@ -14,7 +14,7 @@ from ._colours import PAIR, palette
 from ._curves import choose_style, comma_separated, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
-from ._runs import Axis, COLOURS, Measure, PANELS, read_runs, Runs
+from ._runs import Axis, Measure, read_runs, Runs
 from ._specs import curves_spec, enclosed, reaches_over_edge, themes
 from ._template import packaged, write_filled
 from ._words import headline, phase_counts, ratio_text, shape, step_text
@@ -63,7 +63,7 @@ def write_page(
     island = {
         "charts": charts,
         "themes": themes(colours),
-        "labels": [] if runs.colour is None else _drawn_labels(runs),
+        "labels": runs.colour_labels,
         "renderer": "canvas" if rows > _MANY_ROWS else "svg",
     }
     parts = {
@@ -133,11 +133,7 @@ def _phase_diagram(runs: Runs, charts: dict[str, dict]) -> str:
 
 def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]) -> str:
     figures = []
-    drawn = {panel for panel, _, _ in runs.cells()}
-    panels = (
-        [None] if runs.panel is None else [place for place in runs.panel.spread(PANELS) if place in drawn]
-    )
-    for panel in panels:
+    for panel in runs.panels:
         table = panel_table(runs, measure, style, panel)
         chart = f"chart{len(charts)}"
         spec = curves_spec(runs, measure, style, table, _HEIGHT)
@@ -170,7 +166,7 @@ def _legend(runs: Runs) -> str:
     buttons = "".join(
         f'<button type="button" data-place="{place}" aria-pressed="false" title="{html.escape(text)}">'
         f'<i style="color: var(--c{place})"></i><span class="text">{html.escape(text)}</span></button>'
-        for place, text in enumerate(_drawn_labels(runs))
+        for place, text in enumerate(runs.colour_labels)
     )
     return (
         f'<div class="legend"><span class="what">{html.escape(runs.colour.title)}</span>{buttons}'
@@ -269,15 +265,10 @@ def _recipes(about: dict[str, str]) -> Iterator[str]:
         yield f"<details{opened}>{summary}<pre>{html.escape(text)}</pre></details>"
 
 
-def _drawn_labels(runs: Runs) -> list[str]:
-    assert runs.colour is not None
-    return [runs.colour.labels[place] for place in runs.colour.spread(COLOURS)]
-
-
 def _colours(runs: Runs, theme: str) -> list[str]:
     if runs.colour is None:
         return list(PAIR[theme])
-    return palette(len(_drawn_labels(runs)), runs.colour.ordered, theme)
+    return palette(len(runs.colour_labels), runs.colour.ordered, theme)
 
 
 def _variables(colours: list[str]) -> str:

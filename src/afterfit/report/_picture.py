@@ -9,7 +9,7 @@ import numpy as np
 from .._style import NAMELESS, restyle, SETTINGS, StyleName, WidthName
 from ._colours import PAIR, palette
 from ._curves import LINES, pooled_quantiles
-from ._runs import COLOURS, Measure, read_runs, Runs
+from ._runs import Measure, read_runs, Runs
 from ._specs import y_scale
 
 
@@ -170,7 +170,7 @@ def _lines(runs: Runs) -> list[tuple[str, np.ndarray]]:
         return [("", np.flatnonzero(runs.present))]
     lines = [
         (runs.colour.labels[place], np.flatnonzero(runs.present & (runs.colour.index == place)))
-        for place in runs.colour.spread(COLOURS)
+        for place in runs.colours
     ]
     return [(label, member) for label, member in lines if member.size]
 

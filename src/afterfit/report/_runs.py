@@ -34,10 +34,6 @@ class Axis:
     def is_seed(self) -> bool:
         return self.name.split(".")[0] in ("seed", "seeds")
 
-    def spread(self, most: int) -> list[int]:
-        """At most `most` places along the axis, evenly spread, both ends included."""
-        return spread(len(self.labels), most)
-
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
@@ -79,10 +75,29 @@ class Runs:
         """Runs that have a record."""
         return np.asarray(self.recorded.any(axis=1))
 
+    def taken(self, axis: Axis) -> list[int]:
+        """The places of the axis at which some run has a record."""
+        return np.unique(axis.index[self.present]).tolist()
+
+    @functools.cached_property
+    def colours(self) -> list[int]:
+        """The places of the colour axis that are drawn, evenly spread."""
+        return [] if self.colour is None else _spread(self.taken(self.colour), COLOURS)
+
+    @property
+    def colour_labels(self) -> tuple[str, ...]:
+        """What the colours stand for."""
+        return () if self.colour is None else tuple(self.colour.labels[place] for place in self.colours)
+
+    @functools.cached_property
+    def panels(self) -> list[int | None]:
+        """The places of the panel axis that are drawn; one None without such an axis."""
+        return list(dict.fromkeys(panel for panel, _, _ in self.cells()))
+
     def cells(self) -> Iterator[tuple[int | None, int | None, Int[np.ndarray, " member"]]]:
         """`(panel place, colour place, runs there)` for each line to be drawn; None without such an axis."""
-        for panel in [None] if self.panel is None else self.panel.spread(PANELS):
-            for colour in [None] if self.colour is None else self.colour.spread(COLOURS):
+        for panel in [None] if self.panel is None else _spread(self.taken(self.panel), PANELS):
+            for colour in self.colours or [None]:
                 member = self.present
                 if self.panel is not None:
                     member = member & (self.panel.index == panel)
@@ -213,6 +228,11 @@ def spread_of(medians: np.ndarray, times: "xarray.Dataset") -> float:
 def _flat(variable: "xarray.DataArray", names: Sequence[str]) -> np.ndarray:
     values = variable.transpose(*names, "step").values
     return values.reshape(-1, values.shape[-1])
+
+
+def _spread(places: Sequence[int], most: int) -> list[int]:
+    """At most `most` of these places, evenly spread, both ends included."""
+    return [places[at] for at in spread(len(places), most)]
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from ..statistics import grokking_time, median_time, Phase
 from ..store import RunRecords, StoreStatus, varying
 from ._labels import words
-from ._runs import Axis, COLOURS, family_of, make_axis, Measure, PARTS, Runs, spread_of
+from ._runs import Axis, COLOURS, family_of, make_axis, Measure, PARTS, Runs, spread, spread_of
 
 
 if typing.TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Scene:
         recorded = np.any([np.isfinite(values) for values in parts.values()] or [False], axis=0)
         if not recorded.any():
             return None
-        axes = {axis.name: _narrowed(axis, wanted) for axis in self.axes}
+        axes = {axis.name: dataclasses.replace(axis, index=axis.index[wanted]) for axis in self.axes}
         return Runs(
             axes=tuple(axes.values()),
             steps=self.steps,
@@ -181,7 +181,7 @@ class Scene:
         return np.where(np.isfinite(table), table, np.nan)
 
     def _effect(self, axis: Axis) -> float:
-        groups = [np.flatnonzero(axis.index == place) for place in axis.spread(COLOURS)]
+        groups = [np.flatnonzero(axis.index == place) for place in spread(len(axis.labels), COLOURS)]
         return spread_of(pooled_times(self.times, "generalised", groups)[0], self.times)
 
 
@@ -225,12 +225,3 @@ def pooled_times(
             columns[name] = (("group", "member"), table)
     found = median_time(xarray.Dataset(columns), which, over="member")
     return found["median"].values, found["at_most"].values
-
-
-def _narrowed(axis: Axis, wanted: Bool[np.ndarray, " run"]) -> Axis:
-    """The axis of some of the runs; where it has more places than colours, only those that they take."""
-    index = axis.index[wanted]
-    if len(axis.labels) <= COLOURS:
-        return dataclasses.replace(axis, index=index)
-    taken, index = np.unique(index, return_inverse=True)
-    return dataclasses.replace(axis, labels=tuple(axis.labels[place] for place in taken), index=index)

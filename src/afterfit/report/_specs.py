@@ -7,7 +7,7 @@ import numpy as np
 
 from ._colours import PAIR
 from ._curves import column, Style, Table
-from ._runs import COLOURS, Measure, Runs
+from ._runs import Measure, Runs
 
 
 Spec = dict[str, typing.Any]
@@ -137,7 +137,7 @@ def _colour_channel(runs: Runs, colour: str | None, part: str) -> Spec:
             "scale": {"domain": ["train", "test"]},
             "legend": None,
         }
-    domain = [runs.colour.labels[place] for place in runs.colour.spread(COLOURS)]
+    domain = [runs.colour.labels[place] for place in runs.colours]
     return {"field": colour, "type": "nominal", "scale": {"domain": domain}, "legend": None}
 
 
