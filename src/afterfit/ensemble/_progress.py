@@ -133,12 +133,13 @@ def describe(progress: Progress) -> str:
     if progress.diverged:
         pieces.append(f"{progress.diverged} diverged")
     if progress.phase == "training":
-        pieces.append(f"{progress.active} in training")
-        pieces.append(f"{progress.steps_per_second:,.0f} steps/s")
+        accuracy = ""  # of those in training: it falls when the first ones end
         if math.isfinite(progress.train_accuracy):  # some record has been taken
-            pieces.append(f"accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}")
+            accuracy = f" with accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}"
+        pieces.append(f"{progress.active} in training{accuracy}")
+        pieces.append(f"{progress.steps_per_second:,.0f} steps/s")
         if progress.rounds > ROUNDS_TO_KNOW:
-            pieces.append(f"{duration(progress.seconds_left)} left")
+            pieces.append(f"at most {duration(progress.seconds_left)} left")
     elif progress.phase == "done":
         pieces.append(f"{duration(time.monotonic() - progress.started)} in all")
         pieces.append(f"{progress.programs} program{'s' * (progress.programs != 1)} compiled")
