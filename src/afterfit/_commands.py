@@ -47,7 +47,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
     options.resumes = (
         f"{options.store} keeps what was trained: start the same command again to go on, "
-        f"or see what there is so far: afterfit report {options.store}"
+        f"or look at it: afterfit view {options.store}"
     )
     try:
         with _watched(options):

@@ -47,7 +47,8 @@ def test_an_interrupted_run_goes_on(afterfit, written, tmp_path):
         code, out, err = stop(child or start(recipe, store), number)
         assert (code, out) == (130, "")
         assert err.endswith(
-            f"stopped; {store} keeps what was trained: start the same command again to go on.\n"
+            f"stopped; {store} keeps what was trained: start the same command again to go on, "
+            f"or look at it: afterfit view {store}\n"
         )
         assert "Traceback" not in err
         assert afterfit("status", store).out.splitlines() == [

@@ -135,7 +135,9 @@ def describe(progress: Progress) -> str:
     if progress.phase == "training":
         accuracy = ""  # of those in training: it falls when the first ones end
         if math.isfinite(progress.train_accuracy):  # some record has been taken
-            accuracy = f" with accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}"
+            accuracy = (
+                f" with accuracy train {progress.train_accuracy:.0%}, test {progress.test_accuracy:.0%}"
+            )
         pieces.append(f"{progress.active} in training{accuracy}")
         pieces.append(f"{progress.steps_per_second:,.0f} steps/s")
         if progress.rounds > ROUNDS_TO_KNOW:
