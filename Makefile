@@ -34,6 +34,11 @@ bench: .venv/.installed-dev  ## the benchmarks
 	else echo "there are no benchmarks in this checkout (benchmarks/__main__.py)"; fi
 
 docs: .venv/.installed-docs  ## the documentation, into site/; a warning is an error
+	@mkdir -p docs/results
+	@for outcome in results/*/*/verdicts.json; do \
+		folder=$$(dirname "$$outcome"); name=$${folder#results/}; \
+		$(BIN)/afterfit report "$$folder" --output "docs/results/$$(echo "$$name" | tr / -).html" || exit 1; \
+	done
 	@$(BIN)/zensical build --strict --clean
 	@echo "site/index.html"
 
@@ -54,7 +59,7 @@ audit: .venv/.installed .venv-audit/.installed  ## known vulnerabilities of what
 		exit 1; }
 
 clean:  ## remove .venv and everything that the targets made (stores of runs stay)
-	@rm -rf .venv .venv-audit sbom.json site build dist .cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-audit sbom.json site docs/results build dist .cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
