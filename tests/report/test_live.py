@@ -13,7 +13,7 @@ import urllib.parse
 import numpy as np
 import pytest
 import vl_convert
-from reader import CHART, choose, click_chart, is_clean, open_page, ROWS
+from reader import CHART, choose, click_chart, is_clean, open_page, ROWS, SHOWN
 
 from afterfit.report import live_page
 from afterfit.report._diagram import _spec
@@ -289,7 +289,7 @@ def test_only_the_chosen_runs_are_drawn(store):
     where = json.dumps({"weight_decay": "1", "fraction": "0.6"})
     with live_page(store) as address:
         told = Asked(address, _about("curves", where=where, colour="seed")).told
-        assert told["shown"] == 2
+        assert set(told["panels"][0]["columns"]["axis0"]) == {"0", "1"}
         assert Asked(address, _about("runs", where=where)).told["total"] == 2
         for wrong, hint in (
             ({"measure": "los"}, "there are: accuracy, loss"),
@@ -330,7 +330,7 @@ def test_runs_on_their_way_are_shown(tmp_path, stored_runs, live_runs):
             curves = Asked(address, _about("curves", where=json.dumps({"seed": "1"}))).told
             (panel,) = curves["panels"]
             assert len(panel["columns"]["step"]) == 60
-            assert panel["spec"]["encoding"]["x"]["scale"]["domain"] == [0, 5000]  # where it will end
+            assert curves["signals"]["x_domain"] == [0, 5000]  # where it will end
             # What becomes of those that still train is open.
             assert sum(phase["count"] for phase in told["phases"]) == 1
             one = Asked(address, _about("run", id=live[0].run)).told
@@ -397,6 +397,65 @@ def test_a_reader_looks_around(tab, store):
         assert (
             tab.run("document.querySelectorAll('#runs tr').length") == 6
         )  # an address keeps what was chosen
+        is_clean(tab, address)
+
+
+CHARTS = "[...document.querySelectorAll('#curves .chart')]"
+SHOWN_STEPS = f"{CHARTS}.map(one => one.view?.scale('x').domain().join())"
+
+
+def test_what_was_chosen_for_other_curves_is_forgotten(tab, store):
+    """A value that stands out and a zoom, where that value and that panel are gone."""
+    with live_page(store) as address:
+        open_page(tab, address)
+        press = "document.querySelector('#legend button').click()"
+        pressed = "document.querySelectorAll('#legend [aria-pressed=true]').length"
+        tab.run(press)
+        assert tab.run(f"{CHART}.view.signal('focus')") == "0.1" and tab.run(pressed) == 1
+        choose(tab, "colour", "fraction")
+        assert tab.run(f"{CHART}.view.signal('focus')") == "" and tab.run(pressed) == 0
+        choose(tab, "panel", "seed")
+        last = f"{CHARTS}.at(-1).view"
+        whole = tab.run(SHOWN_STEPS)
+        tab.run(f"{last}.signal('zoom_step', [10, 100]).runAsync().then(() => 0)")
+        assert tab.run(SHOWN_STEPS)[-1] == "10,100"
+        choose(tab, "panel", "weight_decay")
+        assert set(tab.run(SHOWN_STEPS)) == set(whole)
+        is_clean(tab, address)
+
+
+def test_a_chart_that_could_not_be_made_is_made_later(tab, store):
+    with live_page(store) as address:
+        open_page(tab, address)
+        tab.run("window.embed = window.vegaEmbed; 0")
+        tab.run("window.vegaEmbed = async () => { throw new Error('no memory') }; 0")
+        tab.run("document.getElementById('linear').value = 'true'")
+        tab.run("document.getElementById('linear').dispatchEvent(new Event('change'))")
+        tab.wait("document.getElementById('counts').textContent === 'no memory'")
+        assert tab.run("document.querySelectorAll('#runs tr').length") == 12  # the rest is there
+        tab.run("window.vegaEmbed = window.embed; 0")
+        for linear in ("", "true"):
+            choose(tab, "linear", linear)
+            assert tab.run(f"{CHART}.view.scale('x').type") == ("linear" if linear else "symlog")
+        is_clean(tab, address)
+
+
+def test_charts_are_changed_and_not_made_anew(tab, store):
+    """Whatever is chosen but the kind of an axis; in a browser without idle moments too."""
+    with live_page(store) as address:
+        without = "window.requestIdleCallback = undefined"
+        added = tab.send("Page.addScriptToEvaluateOnNewDocument", source=without)["identifier"]
+        open_page(tab, address)
+        tab.send("Page.removeScriptToEvaluateOnNewDocument", identifier=added)
+        tab.run(f"window.charts = {CHARTS}.map(one => one.view); 0")
+        same = f"charts.every((one, at) => one === {CHARTS}[at].view)"
+        choose(tab, "colour", "seed")
+        tab.run(f"delete {SHOWN}, document.querySelector('#filters select').value = '1'")
+        tab.run("document.querySelector('#filters select').dispatchEvent(new Event('change'))")
+        tab.wait(SHOWN)
+        assert set(tab.run(f"{ROWS}.map(row => row.axis1)")) == {"1"} and tab.run(same)
+        choose(tab, "linear", "true")
+        assert not tab.run(same)
         is_clean(tab, address)
 
 

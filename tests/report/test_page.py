@@ -38,6 +38,7 @@ SHAPES = (
     "different records",
     "one record",
     "few of many values",
+    "bands, and none of some",
 )
 
 
@@ -63,6 +64,8 @@ def _shapes(make):
         few[name][0] = (
             np.nan
         )  # what is left lies at none of the eight values that all of them would be spread over
+    bands = make({"optimiser.weight_decay": [0.1, 2.0], "seed": np.arange(120)}, records=20)
+    bands["train_loss"][0] = bands["test_loss"][0] = np.nan
     return {
         "single run": make(),
         "seeds": make({"seed": [0, 1, 2]}),
@@ -77,6 +80,7 @@ def _shapes(make):
         "different records": other_grids,
         "one record": make({"seed": [0, 1]}).isel(step=[0]),
         "few of many values": few,
+        "bands, and none of some": bands,
     }
 
 

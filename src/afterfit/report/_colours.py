@@ -1,6 +1,10 @@
 """Colours that can be told apart on white and on dark paper."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from ._runs import COLOURS, Runs
 
 
 PAIR = {"light": ("#c2571a", "#2457a6"), "dark": ("#f0a05c", "#7fb2ff")}  # train, test
@@ -24,3 +28,14 @@ def palette(count: int, ordered: bool, theme: str) -> list[str]:
     at = np.linspace(0, len(stops) - 1, count)
     mixed = np.stack([np.interp(at, np.arange(len(stops)), channel) for channel in stops.T], axis=1)
     return ["#" + "".join(f"{round(channel):02x}" for channel in colour) for colour in mixed.tolist()]
+
+
+def line_colours(runs: Runs, theme: str) -> Sequence[str]:
+    """The colours of `runs.colours`, or of train and test; a value keeps its own while others come and go."""
+    if runs.colour is None:
+        return PAIR[theme]
+    values, ordered = len(runs.colour.labels), runs.colour.ordered
+    if values > COLOURS:  # too many to have one each
+        return palette(len(runs.colours), ordered, theme)
+    colours = palette(values, ordered, theme)
+    return [colours[place] for place in runs.colours]

@@ -123,7 +123,8 @@ def _pooled_label(runs: Runs, place: int, colour: int | None, panel: int | None)
         return axis.labels[colour]
     if axis is runs.panel and panel is not None:
         return axis.labels[panel]
-    return axis.labels[0] if len(axis.labels) == 1 else ""
+    taken = runs.taken(axis)
+    return axis.labels[taken[0]] if len(taken) == 1 else ""
 
 
 def _line(runs: Runs, measure: Measure, run: int, most: int) -> Float[np.ndarray, "column record"]:
@@ -144,7 +145,7 @@ def _pooled_line(
     where = runs.thinned(np.flatnonzero(genuine), most)
     # Quantiles sort, so they are taken where they are drawn and nowhere else.
     found = np.stack([_quantiles(values[:, where], _enough(values)[where]) for values in carried])
-    ends = found[:, 1:].reshape(-1, where.size) if banded else []
+    ends = found[:, 1:].reshape(2 * len(parts), where.size) if banded else []
     return np.stack([runs.steps[where], *found[:, 0], *ends])
 
 
@@ -191,13 +192,13 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if np.isfinite(value) else ""
 
 
-def note(runs: Runs, style: Style) -> str:
-    """What the charts leave out or pool, in plain words."""
+def note(runs: Runs, style: Style, *, tables: bool) -> str:
+    """What the charts leave out or pool, in plain words; `tables`: a reader has those behind them too."""
     sentences = []
     pooled = [
         axis.title + "s" * axis.is_seed
         for axis in runs.axes
-        if len(axis.labels) > 1 and axis is not runs.colour and axis is not runs.panel
+        if len(runs.taken(axis)) > 1 and axis is not runs.colour and axis is not runs.panel
     ]
     if style.pooled:
         of = f" over {' and '.join(pooled)}" if pooled else ""
@@ -213,12 +214,13 @@ def note(runs: Runs, style: Style) -> str:
     if records > style.points:
         sentences.append(
             f"Of up to {records:,} records of a run each line shows at most {style.points}, evenly spread as "
-            "drawn; so do the CSV tables, and “afterfit export” writes all."
+            f"drawn;{' so do the CSV tables, and' * tables} “afterfit export” writes all."
         )
     for axis, drawn in ((runs.colour, runs.colours), (runs.panel, runs.panels)):
         there = 0 if axis is None else len(runs.taken(axis))
         if axis is not None and len(drawn) < there:
             sentences.append(
-                f"The charts show {len(drawn)} of the {there} values of {axis.title}; the table has all."
+                f"The charts show {len(drawn)} of the {there} values of {axis.title}"
+                f"{'; the table has all' * tables}."
             )
     return " ".join(sentences)

@@ -64,6 +64,8 @@ def diagram_spec(
     return {
         "title": STATISTICS.get(statistic, statistic),
         "fields": {"x": x.name, "y": "" if y is None else y.name},
+        "description": f"{STATISTICS.get(statistic, statistic)} over {x.title}"
+        + (f" and {y.title}" if y else ""),
         "spec": _spec(rows, x, y, statistic),
         "columns": {name: [row[name] for row in rows] for name in COLUMNS},
         "themes": themes(),

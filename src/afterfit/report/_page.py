@@ -5,12 +5,12 @@ import json
 import pathlib
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..statistics import median_time
-from ._colours import PAIR, palette
+from ._colours import line_colours
 from ._curves import choose_style, comma_separated, note, panel_table, Style
 from ._diagram import COLUMNS, times_diagram
 from ._library import library
@@ -58,7 +58,7 @@ def write_page(
     style = choose_style(runs)
     charts: dict[str, dict] = {}
     body = "\n".join([*_sections(runs, style, charts), *_recipes(about or {})])
-    colours = {theme: _colours(runs, theme) for theme in _THEMES}
+    colours = {theme: line_colours(runs, theme) for theme in _THEMES}
     rows = sum(chart["spec"]["data"]["values"].count("\n") for chart in charts.values())
     island = {
         "charts": charts,
@@ -89,8 +89,9 @@ def _sections(runs: Runs, style: Style, charts: dict[str, dict]) -> Iterator[str
     edge = ""
     if any(reaches_over_edge(measure) for measure in runs.measures):
         edge = "Values off a logarithmic axis, 0 or far too large, lie on its edge. "
+    what = html.escape(note(runs, style, tables=True))
     yield (
-        f'<p class="note">{html.escape(note(runs, style))} {edge}Steps run on a logarithmic scale, '
+        f'<p class="note">{what} {edge}Steps run on a logarithmic scale, '
         "with step 0 at its left end. Drag a chart to move along it, hold Ctrl and scroll to zoom, "
         "double-click to go back.</p>"
     )
@@ -265,11 +266,5 @@ def _recipes(about: dict[str, str]) -> Iterator[str]:
         yield f"<details{opened}>{summary}<pre>{html.escape(text)}</pre></details>"
 
 
-def _colours(runs: Runs, theme: str) -> list[str]:
-    if runs.colour is None:
-        return list(PAIR[theme])
-    return palette(len(runs.colour_labels), runs.colour.ordered, theme)
-
-
-def _variables(colours: list[str]) -> str:
+def _variables(colours: Sequence[str]) -> str:
     return " ".join(f"--c{place}: {colour};" for place, colour in enumerate(colours))

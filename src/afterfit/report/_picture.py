@@ -7,7 +7,7 @@ import typing
 import numpy as np
 
 from .._style import NAMELESS, restyle, SETTINGS, StyleName, WidthName
-from ._colours import PAIR, palette
+from ._colours import line_colours, PAIR
 from ._curves import LINES, pooled_quantiles
 from ._runs import Measure, read_runs, Runs
 from ._specs import y_scale
@@ -127,7 +127,7 @@ def _draw(figure: typing.Any, runs: Runs, measure: Measure) -> None:
     crowded = sum(member.size for _, member in lines) > LINES
     for place, (_, member) in enumerate(lines):
         for part, values in measure.parts.items():
-            colour = _colour(runs, len(lines), place, part)
+            colour = _colour(runs, place, part)
             curve = {"color": colour, "linestyle": _DASH[part]}
             median, low, high = pooled_quantiles(values[member])
             if crowded:
@@ -175,10 +175,10 @@ def _lines(runs: Runs) -> list[tuple[str, np.ndarray]]:
     return [(label, member) for label, member in lines if member.size]
 
 
-def _colour(runs: Runs, count: int, place: int, part: str) -> str:
+def _colour(runs: Runs, place: int, part: str) -> str:
     if runs.colour is None:
         return PAIR["light"][0 if part == "train" else 1]
-    return palette(count, runs.colour.ordered, "light")[place]
+    return line_colours(runs, "light")[place]
 
 
 def _explain(
@@ -195,7 +195,7 @@ def _explain(
         where = {"loc": "outside upper center", "ncols": 3}
     if runs.colour is None:
         handles = [
-            Line2D([], [], color=_colour(runs, 1, 0, part), linestyle=_DASH[part], label=part)
+            Line2D([], [], color=_colour(runs, 0, part), linestyle=_DASH[part], label=part)
             for part in parts
             if part
         ]
@@ -204,7 +204,7 @@ def _explain(
         return
     # A dollar sign in a name would start a formula.
     colours = [
-        Line2D([], [], color=_colour(runs, len(lines), place, "test"), linewidth=1.9, label=_short(label))
+        Line2D([], [], color=_colour(runs, place, "test"), linewidth=1.9, label=_short(label))
         for place, (label, _) in enumerate(lines)
     ]
     dashes = [Line2D([], [], color="#3d434d", linestyle=_DASH[part], label=part) for part in parts if part]

@@ -81,8 +81,13 @@ class Runs:
 
     @functools.cached_property
     def colours(self) -> list[int]:
-        """The places of the colour axis that are drawn, evenly spread."""
-        return [] if self.colour is None else _spread(self.taken(self.colour), COLOURS)
+        """The places of the colour axis that are drawn: of the runs in the panels, evenly spread."""
+        if self.colour is None:
+            return []
+        seen = self.present
+        if self.panel is not None:
+            seen = seen & np.isin(self.panel.index, _spread(self.taken(self.panel), PANELS))
+        return _spread(np.unique(self.colour.index[seen]).tolist(), COLOURS)
 
     @property
     def colour_labels(self) -> tuple[str, ...]:
@@ -180,8 +185,9 @@ def make_axis(
     labels = tuple(label(value) for value in values) if labels is None else tuple(labels)
     if name == FORK:
         title, labels = "fork at", tuple("no step" if one == "None" else one for one in labels)
-    if len(set(labels)) < len(labels):
-        labels = tuple(str(value) for value in values)
+    for text in (str, repr):  # 1 and "1" are two values
+        if len(set(labels)) < len(labels):
+            labels = tuple(map(text, values))
     return Axis(name, title, labels, numbers, index)
 
 

@@ -6,22 +6,19 @@ const vegaThere = new Promise(done => {
   else at("vega").addEventListener("load", done);
 });
 
-const PANELS = 6; // of a figure at most
-let focus = "";
+export let focus = ""; // the one value of the coloured axis that stands out, "" for all of them
 const views = new Set(); // of the curves: they share a focus
 
-// The one value of the coloured axis that stands out, "" for all of them.
 export function focusOn(label) {
-  focus = focus === label ? "" : label;
+  focus = label;
   for (const chart of views) chart.signal("focus", focus), chart.view?.run();
-  return focus;
 }
 
 // A chart is as wide as its place, also one that was drawn while its part of the page was closed.
 let usual = 52; // pixels beside the plot of a chart, as far as is known
 const charts = new WeakMap();
 const widths = new ResizeObserver(entries => {
-  for (const { target } of entries) charts.get(target).fit();
+  for (const { target } of entries) charts.get(target).turn(chart => chart.fit());
 });
 
 // What is in the window is drawn first, the rest once that can be seen.
@@ -36,12 +33,14 @@ const painted = () => new Promise(done => {
 
 // What a pointer is told: the columns of a row that have a title, under that title.
 function told(titles, row) {
-  const text = (field, value) => (field === "step" ? number(value)
-    : typeof value === "number" ? value.toLocaleString("en", { maximumSignificantDigits: 4 }) : value);
+  const text = (field, value) => (typeof value !== "number" ? value : field === "step" ? number(value)
+    : value && Math.abs(value) < 1e-4 ? value.toExponential(3) : value.toLocaleString("en", { maximumSignificantDigits: 4 }));
   const rows = Object.entries(titles).filter(([field]) => ![undefined, null, ""].includes(row[field]));
   return element("table", {}, ...rows.map(([field, title]) => element("tr", {},
     element("td", { className: "key", textContent: title }), element("td", { className: "value", textContent: text(field, row[field]) }))));
 }
+
+const idle = window.requestIdleCallback ?? (what => setTimeout(what, 200)); // not every browser has it
 
 // Rows from columns, which are shorter on the way.
 function zipped(columns) {
@@ -53,7 +52,7 @@ function zipped(columns) {
 export class Chart {
   constructor(place) {
     this.place = place;
-    this.shape = "";
+    this.shape = this.rows = ""; // what is drawn
     this.margin = usual;
     this.drawing = Promise.resolve();
     charts.set(place, this);
@@ -61,30 +60,36 @@ export class Chart {
   }
 
   show(answer, config, clicked) {
-    this.drawing = this.drawing.catch(() => {}).then(() => this.draw(answer, config, clicked));
+    return this.turn(() => this.draw(answer, config, clicked));
+  }
+
+  // One thing after the other, whatever became of the one before.
+  turn(what) {
+    this.drawing = this.drawing.catch(() => {}).then(() => what(this));
     return this.drawing;
   }
 
   // Nothing to show, or nothing any more.
   clear() {
-    this.view?.finalize();
-    this.view = null;
-    this.shape = "";
+    this.end();
     this.place.replaceChildren();
   }
 
   async draw(answer, config, clicked) {
     await vegaThere;
     if (!inWindow(this.place)) await painted();
+    document.getElementById("vg-tooltip-element")?.classList.remove("visible"); // it tells of what was there
     const { spec, fields, titles, labels, description } = answer;
-    Object.assign(this, { fields, titles });
-    const signals = answer.colours ? { labels, colours: answer.colours[theme()] } : {};
-    const shape = JSON.stringify([spec, config]);
-    const news = JSON.stringify(answer.columns);
-    if (this.shape !== shape) await this.make(spec, zipped(answer.columns), signals, config, clicked);
-    else if (this.news !== news) this.view.data("rows", zipped(answer.columns));
-    Object.assign(this, { shape, news });
-    for (const [name, value] of Object.entries(signals)) this.view.signal(name, value);
+    Object.assign(this, { fields, titles, clicked });
+    const signals = answer.signals ? { ...answer.signals, labels, colours: answer.colours[theme()] } : {};
+    const shape = JSON.stringify([spec, config]), rows = JSON.stringify(answer.columns);
+    if (this.shape !== shape) {
+      await this.make(spec, zipped(answer.columns), signals, config);
+    } else {
+      for (const [name, value] of Object.entries(signals)) this.view.signal(name, value);
+      if (this.rows !== rows) this.view.data("rows", zipped(answer.columns));
+    }
+    Object.assign(this, { shape, rows });
     if (description) this.view.description(description);
     await this.fit();
     this.place.dataset.drawn = performance.now(); // for a look from outside, as is the view
@@ -92,31 +97,42 @@ export class Chart {
 
   // Vega can fit a chart to its place as well, but lays it out twice for that, each time.
   async fit() {
-    if (!this.view || !this.flexible) return this.view?.runAsync();
+    if (!this.view) return;
+    if (!this.flexible || !this.place.clientWidth) return this.view.runAsync();
     for (let tries = 0; tries < 3; tries++) {
-      await this.view.width(Math.max(this.place.clientWidth - this.margin, 40)).runAsync();
+      await this.view.width(this.width()).runAsync();
       const margin = Math.ceil(this.view.container().querySelector("canvas").clientWidth - this.view.width());
       if (margin === this.margin) return;
       this.margin = usual = margin;
     }
   }
 
-  async make(spec, rows, signals, config, clicked) {
+  width() {
+    return Math.max((this.place.clientWidth || 400) - this.margin, 40);
+  }
+
+  async make(spec, rows, signals, config) {
     const zoom = this.zoomed();
-    this.view?.finalize();
+    this.end();
     const params = spec.params?.map(one => (one.name in signals ? { ...one, value: signals[one.name] } : one));
     this.flexible = spec.width === "container";
-    const sized = this.flexible ? { width: Math.max(this.place.clientWidth - this.margin, 40), autosize: "pad" } : {};
+    const sized = this.flexible ? { width: this.width(), autosize: "pad" } : {};
     const formatted = this.titles ? { formatTooltip: row => told(this.titles, row).outerHTML } : {};
     const drawn = await vegaEmbed(this.place, { ...spec, ...sized, params, data: { name: "rows", values: rows } }, {
       actions: false, renderer: "canvas", config, tooltip: { theme: theme(), ...formatted },
     });
     this.view = this.place.view = drawn.view;
     this.view.addEventListener("click", (event, item) => {
-      if (item?.datum && this.named(item.datum)) clicked(this.named(item.datum));
+      if (item?.datum && this.named(item.datum)) this.clicked(this.named(item.datum));
     });
     this.signal("focus", focus);
     if (zoom) this.signal("zoom_step", zoom);
+  }
+
+  end() {
+    this.view?.finalize();
+    this.view = null;
+    this.shape = this.rows = "";
   }
 
   // What a row stands for: its label on each axis.
@@ -154,6 +170,7 @@ export class Panels {
     while (this.charts.length < panels.length) this.add();
     // Charts that are too many are kept for the next choice: to make one takes long.
     if (!unchanged(this.place, panels.map(panel => panel.heading))) {
+      for (const chart of this.charts) chart.signal("zoom_step", null); // of what stood there before
       this.place.replaceChildren(...panels.map((panel, at) => element("figure", {},
         ...(panel.heading ? [element("h3", { textContent: panel.heading })] : []), this.charts[at].place)));
     }
@@ -169,12 +186,11 @@ export class Panels {
   }
 
   // Makes charts of this shape in idle moments, which the next choice of panels may ask for.
-  prepare({ panels: [panel], ...shared }, most, clicked) {
-    if (!panel || this.charts.length >= most) return;
-    requestIdleCallback(async () => {
-      await this.add().show({ ...shared, ...panel }, shared.themes[theme()], clicked);
-      this.prepare({ panels: [panel], ...shared }, most, clicked);
-    });
+  prepare(answer, wanted) {
+    const { panels: [panel], ...shared } = answer;
+    if (this.charts.length >= answer.most) return;
+    idle(() => wanted() && this.add().show({ ...shared, ...panel }, answer.themes[theme()])
+      .then(() => this.prepare(answer, wanted)).catch(() => {}));
   }
 }
 
@@ -192,7 +208,7 @@ export class Curves {
     this.index = element("span");
     const panels = element("div", { className: "panels" });
     this.panels = new Panels(panels, true);
-    this.picked = picked;
+    Object.assign(this, { picked, swaps: Boolean(swap) });
     this.note = element("p", { className: "note" });
     const head = element("div", { className: "measure" }, swap ? this.select : this.title, this.index);
     place.append(element("section", {}, head, panels, this.note));
@@ -209,7 +225,7 @@ export class Curves {
     this.ask(measure);
     this.note.textContent = answer.note;
     await this.panels.show(answer, this.picked);
-    if (told.axes.length > 1 && answer.panels.length === 1) this.panels.prepare(answer, PANELS, this.picked);
+    if (this.swaps && answer.panels.length === 1) this.panels.prepare(answer, () => this.answer === answer);
     return answer;
   }
 

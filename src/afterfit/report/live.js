@@ -1,7 +1,7 @@
 import {
   ask, at, binds, choose, chosen, dark, duration, element, fill, number, theme, unchanged, whenChosen, where,
 } from "./page.js";
-import { Chart, Curves, focusOn } from "./charts.js";
+import { Chart, Curves, focus, focusOn } from "./charts.js";
 import { showLandscape, showVerdicts } from "./beside.js";
 import { showNetwork } from "./network.js";
 
@@ -78,16 +78,18 @@ function showControls(told) {
 
 function showLegend(answer, title) {
   const colours = answer.colours?.[theme()];
+  if (focus && !answer.labels.includes(focus)) focusOn("");
   if (unchanged(at("legend"), [answer.labels, colours, title])) return;
   const keys = answer.labels.map((label, place) => {
     const line = element("i");
     line.style.color = colours[place];
-    const button = element("button", { type: "button", title: label, ariaPressed: "false" },
+    const button = element("button", { type: "button", title: label },
       line, element("span", { className: "text", textContent: label }));
+    button.ariaPressed = String(label === focus);
     button.disabled = !answer.colour;
     button.addEventListener("click", () => {
-      const focused = focusOn(label);
-      for (const other of at("legend").querySelectorAll("button")) other.ariaPressed = String(other.title === focused);
+      focusOn(focus === label ? "" : label);
+      for (const other of at("legend").querySelectorAll("button")) other.ariaPressed = String(other.title === focus);
     });
     return button;
   });
@@ -158,13 +160,15 @@ async function draw() {
   showStatus(told);
   showControls(told);
   const choice = { where: where(), colour: chosen.colour, panel: chosen.panel, linear: chosen.linear };
-  await Promise.all([showRuns(told.version), showOne(told), showCurves(curves, told, choice).then(async ([first]) => {
-    chosen.colour ??= first.panels.length ? first.colour : null;
-    at("colour").value = first.colour;
-    showLegend(first, told.axes.find(axis => axis.name === first.colour)?.title ?? "");
-    await showDiagram(told);
-    await showLandscape(told);
-  }), showVerdicts(told.version)]);
+  // What fails in one part keeps no other from being shown.
+  const parts = await Promise.allSettled([showRuns(told.version), showOne(told), showVerdicts(told.version),
+    showCurves(curves, told, choice).then(async ([first]) => {
+      chosen.colour ??= first.panels.length ? first.colour : null;
+      at("colour").value = first.colour;
+      showLegend(first, told.axes.find(axis => axis.name === first.colour)?.title ?? "");
+    }).finally(() => showDiagram(told)).finally(() => showLandscape(told))]);
+  const failed = parts.find(part => part.status === "rejected");
+  if (failed) throw failed.reason;
   document.documentElement.dataset.version = told.version;
   performance.mark("drawn"); // for a look from outside
 }
