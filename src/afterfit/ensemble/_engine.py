@@ -72,16 +72,20 @@ class Layout:
         return dataclasses.replace(self, lanes=self.lanes // 2)
 
 
-class Engine:
-    """A pack's compiled program on a layout."""
+Shapes = tuple[State, dict[str, jax.ShapeDtypeStruct]]
+"""Of a run's state and of one record."""
 
-    def __init__(self, pack: Pack, layout: Layout):
+
+class Engine:
+    """A pack's compiled program on a layout; its `shapes`, where they are known, are not traced again."""
+
+    def __init__(self, pack: Pack, layout: Layout, shapes: Shapes | None = None):
         self.pack, self.layout = pack, layout
         self._mesh = Mesh(np.asarray(layout.devices), ("device",))
         self._split = NamedSharding(self._mesh, PartitionSpec("device"))
         self._common = jax.device_put(pack.shared, NamedSharding(self._mesh, PartitionSpec()))
         first = self.lane(pack.runs[0])
-        self.state_template = self.shapes(pack)[0]
+        self.state_template, self._record = shapes or self.shapes(pack)
         self._lanes = stacked([first] * layout.width)
         self._device_lanes: PyTree = None
         self._states = jax.device_put(self._blank_states(), self._split)
@@ -145,7 +149,7 @@ class Engine:
         body = _side_by_side if self.layout.side_by_side else _one_after_another
         share = PartitionSpec("device")
         block = jax.shard_map(
-            functools.partial(body, self.pack.program, self.whole),
+            functools.partial(body, self.pack.program, self.whole, self._record),
             mesh=self._mesh,
             in_specs=(PartitionSpec(), share, share, share),
             out_specs=(share, share),
@@ -162,11 +166,16 @@ class Engine:
         return jax.tree.map(shape, self.state_template)
 
     @classmethod
-    def shapes(cls, pack: Pack) -> tuple[State, dict[str, jax.ShapeDtypeStruct]]:
+    def shapes(cls, pack: Pack) -> Shapes:
         """Shapes of a run's state and of one record."""
-        recipe, data = cls.whole(pack.shared, cls.lane(pack.runs[0]))
-        state = jax.eval_shape(pack.program.start, recipe, data)
-        return state, jax.eval_shape(pack.program.measure, recipe, data, state)
+        state = cls.state_shapes(pack)
+        arguments = cls.whole(pack.shared, cls.lane(pack.runs[0]))
+        return state, jax.eval_shape(pack.program.measure, *arguments, state)
+
+    @classmethod
+    def state_shapes(cls, pack: Pack) -> State:
+        """Shapes of a run's state."""
+        return jax.eval_shape(pack.program.start, *cls.whole(pack.shared, cls.lane(pack.runs[0])))
 
     @classmethod
     def check(cls, pack: Pack) -> None:
@@ -185,12 +194,11 @@ class Engine:
         return lane.recipe, dataclasses.replace(lane.data, **shared)
 
 
-def _one_after_another(program, whole, shared, lanes, states, legs):
+def _one_after_another(program, whole, record, shared, lanes, states, legs):
     """The lanes of one device in turn, each with loops of its own length."""
     shape = legs.until.shape
-    one = jax.eval_shape(lambda: program.measure(*whole(shared, _at(lanes, 0)), _at(states, 0)))
     blank = Outcome(
-        jax.tree.map(lambda m: jnp.zeros((*shape, *m.shape), m.dtype), one),
+        jax.tree.map(lambda m: jnp.zeros((*shape, *m.shape), m.dtype), record),
         jnp.zeros(shape, jnp.int32),
         jnp.zeros(shape[0], jnp.int32),
     )
@@ -199,21 +207,21 @@ def _one_after_another(program, whole, shared, lanes, states, legs):
         states, outcome = carry
         recipe, data = whole(shared, _at(lanes, slot))
         state = _at(states, slot)
-        fresh, until, record = _at(legs, slot)
+        fresh, until, asked = _at(legs, slot)
         state = jax.lax.cond(fresh, lambda: program.start(recipe, data), lambda: state)
 
         def go(state, leg):
-            until, record = leg
+            until, asked = leg
             state = jax.lax.while_loop(
                 lambda state: (state.step < until) & state.running,
                 lambda state: program.step(recipe, data, state),
                 state,
             )
-            blank = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), one)
-            taken = jax.lax.cond(record, lambda: program.measure(recipe, data, state), lambda: blank)
+            blank = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), record)
+            taken = jax.lax.cond(asked, lambda: program.measure(recipe, data, state), lambda: blank)
             return state, (taken, state.step)
 
-        state, (taken, steps) = jax.lax.scan(go, state, (until, record))
+        state, (taken, steps) = jax.lax.scan(go, state, (until, asked))
         return _put(states, slot, state), _put(outcome, slot, Outcome(taken, steps, state.diverged_at))
 
     # All lanes; but a trip count that the compiler knew would let it unroll a single lane into other code.
@@ -221,7 +229,7 @@ def _one_after_another(program, whole, shared, lanes, states, legs):
     return jax.lax.fori_loop(0, opaque_count, run_lane, (states, blank))
 
 
-def _side_by_side(program, whole, shared, lanes, states, legs):
+def _side_by_side(program, whole, record, shared, lanes, states, legs):
     """The lanes of one device under `vmap`; those that have arrived wait for the others."""
 
     def each(function: Callable) -> Callable:
@@ -232,11 +240,10 @@ def _side_by_side(program, whole, shared, lanes, states, legs):
         return _where(legs.fresh, new, states)
 
     states = jax.lax.cond(jnp.any(legs.fresh), begin, lambda states: states, states)
-    one = jax.eval_shape(each(program.measure), lanes, states)
-    blank = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), one)
+    blank = jax.tree.map(lambda m: jnp.zeros((len(legs.fresh), *m.shape), m.dtype), record)
 
     def go(states, leg):
-        until, record = leg
+        until, asked = leg
 
         def waiting(states):
             return (states.step < until) & states.running
@@ -247,7 +254,7 @@ def _side_by_side(program, whole, shared, lanes, states, legs):
             states,
         )
         measure = lambda: each(program.measure)(lanes, states)
-        return states, (jax.lax.cond(jnp.any(record), measure, lambda: blank), states.step)
+        return states, (jax.lax.cond(jnp.any(asked), measure, lambda: blank), states.step)
 
     states, by_leg = jax.lax.scan(go, states, (legs.until.T, legs.record.T))
     measures, steps = jax.tree.map(lambda m: jnp.swapaxes(m, 0, 1), by_leg)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from ..models import by_path, from_paths
 from ..store import LiveRun, RunRecords
 from ..training import At, Program, RecipeError, State
 from ._engine import Engine
-from ._pack import packs, task_data
+from ._pack import Pack, packs, task_data
 from ._run import Run
 
 
@@ -64,7 +64,9 @@ def templates(forks: Sequence[Run]) -> dict[str, State]:
     and `RecipeError` for parameters of other shapes.
     """
     parents = {run.id: run.parent for run in forks if run.parent is not None}
-    own, its = _shapes(forks), _shapes(list(parents.values()))
+    # A parent's measures are looked at when its trunk is trained.
+    own = _by_run(forks, lambda pack: Engine.shapes(pack)[0])
+    its = _by_run(list(parents.values()), Engine.state_shapes)
     for run, parent in parents.items():
         ours, theirs = (by_path(states.parameters) for states in (own[run], its[parent.id]))
         for path in {**ours, **theirs}:
@@ -76,11 +78,11 @@ def templates(forks: Sequence[Run]) -> dict[str, State]:
     return {run: its[parent.id] for run, parent in parents.items()}
 
 
-def _shapes(runs: Sequence[Run]) -> dict[str, State]:
+def _by_run(runs: Sequence[Run], shapes: Callable[[Pack], State]) -> dict[str, State]:
     found = {}
     for pack in packs(runs):
         with jax.enable_x64(pack.runs[0].experiment.precision == "float64"):
-            state = Engine.shapes(pack)[0]
+            state = shapes(pack)
         found |= dict.fromkeys((run.id for run in pack.runs), state)
     return found
 

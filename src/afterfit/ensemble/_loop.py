@@ -10,7 +10,7 @@ import numpy as np
 from .._memory import free_memory
 from ..models import by_path, from_paths
 from ..training import nearest, RecipeError, State
-from ._engine import Engine, Layout, Legs, Outcome
+from ._engine import Engine, Layout, Legs, Outcome, Shapes
 from ._forks import begin, snapshot, Starts
 from ._interruption import uninterrupted
 from ._machine import layout_for
@@ -42,7 +42,7 @@ class Trainer:
         self.ended: set[str] = set()
         self._last_call = time.monotonic()
         with self._precision():
-            template, record = Engine.shapes(pack)
+            self._shapes = template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
             _check_memory(tree_bytes(template), (layout.devices if layout else jax.local_devices())[0])
             self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
@@ -220,7 +220,7 @@ class Trainer:
         self.progress.phase = "compiling"
         self.display(self.progress)
         while True:
-            engine = _built(self.pack, layout, self._lane_bytes)
+            engine = _built(self.pack, layout, self._shapes, self._lane_bytes)
             if engine is not None:
                 break
             if layout.lanes == 1:
@@ -243,13 +243,13 @@ class Trainer:
         self._build(layout)
 
 
-def _built(pack: Pack, layout: Layout, lane_bytes: int) -> Engine | None:
+def _built(pack: Pack, layout: Layout, shapes: Shapes, lane_bytes: int) -> Engine | None:
     """An engine, or `None` if it needs more memory than there is."""
     free = free_memory(layout.devices[0])
     if layout.lanes * lane_bytes > free:  # do not try: a system that promises too much kills the process
         return None
     try:
-        engine = Engine(pack, layout)
+        engine = Engine(pack, layout, shapes)
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise

@@ -33,7 +33,7 @@ def packs(runs: Sequence[Run]) -> list[Pack]:
     datas: dict[Hashable, Data] = {}
     signatures, blocked = _signatures(runs)
     for run in runs:
-        if run.id in blocked:
+        if blocked and run.id in blocked:  # what has no obstacle need not be hashed
             continue
         task = run.experiment.task
         signature = signatures[task]

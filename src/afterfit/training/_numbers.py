@@ -28,6 +28,13 @@ def number_fields(cls: typing.Any) -> frozenset[str]:
     )
 
 
+@functools.cache
+def _fields(cls: typing.Any) -> tuple[tuple[str, bool], ...]:
+    """Names of the fields of a component class, and whether each holds numbers."""
+    numeric = number_fields(cls)
+    return tuple((field.name, field.name in numeric) for field in dataclasses.fields(cls))
+
+
 def _is_number(hint: typing.Any) -> bool:
     if hint in (float, tuple[float, ...]):
         return True
@@ -35,21 +42,25 @@ def _is_number(hint: typing.Any) -> bool:
     return union and set(typing.get_args(hint)) <= {float, int, type(None)} and float in typing.get_args(hint)
 
 
+_PLAIN = frozenset({bool, int, float, str, type(None)})
+
+
 def split(part: typing.Any) -> tuple[Hashable, list[float]]:
     """The structure of a component (or of a tuple or dictionary of components) and its numbers."""
+    if type(part) in _PLAIN:  # most of them: a sweep of thousands of runs asks this of each of its fields
+        return (type(part), part), []
     if dataclasses.is_dataclass(part) and not isinstance(part, type):
-        numeric = number_fields(type(part))
         shape: list[Hashable] = []
         numbers: list[float] = []
-        for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            if field.name in numeric and value is not None:
+        for name, numeric in _fields(type(part)):
+            value = getattr(part, name)
+            if numeric and value is not None:
                 several = isinstance(value, tuple)
                 numbers += map(float, value if several else (value,))
-                shape.append((field.name, ("numbers", len(value)) if several else "number"))
+                shape.append((name, ("numbers", len(value)) if several else "number"))
             else:
                 inner, inner_numbers = split(value)
-                shape.append((field.name, inner))
+                shape.append((name, inner))
                 numbers += inner_numbers
         return (type(part), tuple(shape)), numbers
     if isinstance(part, (tuple, list)):
