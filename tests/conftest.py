@@ -31,9 +31,9 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Promotion of dtypes stays standard: under "strict" every mean by an integer count would need a cast.
 
-# Every function and dataclass of a module that names axes is checked against its annotations while tests run:
-# nothing else checks shapes. The other modules have plain types, which `make check` knows without running them;
-# checking them here as well took a third of the time of all tests.
+# Every function and dataclass of a module that names axes is checked against its annotations while tests run,
+# as nothing else checks shapes. The other modules have plain types, which `make check` knows without running
+# them; checking them here as well took a third of the time of all tests.
 SOURCE = pathlib.Path(__file__).parent.parent / "src"
 jaxtyping.install_import_hook(
     [
