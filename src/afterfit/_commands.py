@@ -222,16 +222,18 @@ def _has_screen() -> bool:
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _watched(
-    options: argparse.Namespace, outcomes: pathlib.Path | None = None
-) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def _watched(options: argparse.Namespace, outcomes: pathlib.Path | None = None) -> Generator[None]:
     """The live page beside a training, if it is asked for."""
     if not options.live:
-        return contextlib.nullcontext()
+        yield
+        return
     from .store import Store
 
     Store(options.store)  # the page needs one to look at before the first run is there
-    return _served(options, outcomes)
+    with _served(options, outcomes):
+        yield
+    tell(f"The live page has ended; afterfit view {options.store} shows it again.")
 
 
 def _page(store: str) -> pathlib.Path:
@@ -261,13 +263,19 @@ def report(options: argparse.Namespace) -> int:
 def figure(options: argparse.Namespace) -> int:
     """Draws a measure of a store."""
     from .report import learning_curves
+    from .report._picture import pooled_axes
     from .store import open_dataset
 
-    output = options.output or pathlib.Path(f"{options.measure.replace('/', '-')}.{options.to}")
-    if output.suffix != f".{options.to}":
-        output = output.with_name(f"{output.name}.{options.to}")
+    name = f"{options.measure.replace('/', '-')}.{options.to or 'svg'}"
+    output = options.output or pathlib.Path(name)
+    if options.to and output.suffix != f".{options.to}":
+        raise ValueError(
+            f"{output} would hold {options.to}: end its name in .{options.to}, or leave out --to."
+        )
     data = open_dataset(options.store)
     print(learning_curves(data, output, measure=options.measure, style=options.style, width=options.width))
+    if pooled := pooled_axes(data):
+        tell(f"Thick lines are medians over {' and '.join(pooled)}. In Python, `data.sel(...)` draws a part.")
     return DONE
 
 
@@ -281,6 +289,12 @@ def export(options: argparse.Namespace) -> int:
     print(written)
     if options.to == "torch":
         print(written.with_suffix(".py"))
+    if written.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(written, "numpy") as file:
+            about = file.metadata()
+        tell(f"the network of run {about['run'][:12]} at step {about['step']} of {about['last_step']}")
     return DONE
 
 

@@ -377,9 +377,8 @@ _COMMANDS: dict[str, tuple] = {
             _argument(
                 "--to",
                 type=one_of("format", *_PICTURES),
-                default="svg",
                 metavar="|".join(_PICTURES),
-                help="the format (default: %(default)s)",
+                help="the format (default: that of the ending of --output, or svg)",
             ),
             _STYLE,
             _argument(

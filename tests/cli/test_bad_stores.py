@@ -127,7 +127,7 @@ def test_an_output_that_cannot_be_written(afterfit, stored, tmp_path, monkeypatc
 def test_export_of_a_run_that_is_not_there(afterfit, stored, tmp_path):
     code, out, err = afterfit("export", stored, "zzz", "--to", "csv", "--output", tmp_path / "x.csv")
     assert (code, out) == (2, "")
-    assert "which run is 'zzz'? there is none; some ids: " in err
+    assert "Which run is 'zzz'? there is none." in err
     assert not (tmp_path / "x.csv").exists()
 
 

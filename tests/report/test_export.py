@@ -100,8 +100,8 @@ def test_a_single_run_without_axes(tmp_path):
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ("z", "which run is 'z'\\? there is none; some ids: a0, a1, b2, c3"),
-        ("a", "2 runs begin so; .*: a0, a1$"),
+        ("z", "(?s)Which run is 'z'\\? there is none.\n  a0 .*\n  a1 .*\n  b2 .*\n  c3 "),
+        ("a", "(?s)Which run is 'a'\\? 2 of 4 runs begin so.\n  a0 [^\n]*\n  a1 [^\n]*$"),
     ],
 )
 def test_which_run(store, tmp_path, only, message):

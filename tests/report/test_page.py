@@ -185,9 +185,10 @@ def test_the_headline_contrasts_the_ends_of_the_strongest_axis(grokking_runs, pa
     assert re.fullmatch(
         r"12 runs: all fitted their training set by step \d+; "
         r"with weight decay 0\.3 they generalised only at step [\d,]+ \([\d.]+ times later\), "
-        r"with 3 at [\d,]+ \([\d.]+ times later\)\.",
+        r"with 3 at [\d,]+ \([\d.]+ times later\), medians over width and seeds\.",
         sentence,
     )
+    assert "medians" not in _headline(page(data.isel({"task.width": [0]})))
 
 
 def test_the_headline_of_one_run(grokking_runs, page):

@@ -328,8 +328,8 @@ def test_which_run_and_which_step(tmp_path):
         with pytest.raises(ValueError, match=message):
             export(kept.store, run, "torch", tmp_path / "net.safetensors", **more)
 
-    refused("2 runs begin so", None)
-    refused("which run is 'zz'\\? there is none; some ids: ", "zz")
+    refused(f"(?s)Which of 2 runs\\? Name one.*{kept.run.id[:12]}  model", None)
+    refused("Which run is 'zz'\\? there is none.\n", "zz")
     refused("keeps no snapshot of step 7, but of 0, 20", kept.run.id, step=7)
     with pytest.raises(ValueError, match="a step chooses a network, and csv holds records"):
         export(kept.store, other.run.id, "csv", tmp_path / "out.csv", step=7)

@@ -198,11 +198,11 @@ def test_mixed_division_needs_only_odd_inverses(modulus):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: BinaryOperation("x/z"), r"^unknown operation 'x/z': did you mean 'x/y'\? .*operations\(\)"),
+        (lambda: BinaryOperation("x/z"), r"^unknown operation 'x/z': did you mean 'x/y'\? .*list operations"),
         (lambda: BinaryOperation("quad4"), r"did you mean 'quad[123]'\?"),
         (
             lambda: BinaryOperation("frobnicate"),
-            r"^unknown operation 'frobnicate': `afterfit.tasks.operations\(\)` lists",
+            r"^unknown operation 'frobnicate': `afterfit list operations` shows",
         ),
         (lambda: BinaryOperation("__import__('os')"), "unknown operation"),
         (lambda: PermutationOperation("conj"), "did you mean 'conjugation'"),

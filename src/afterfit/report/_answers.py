@@ -103,7 +103,7 @@ def run(scene: Scene, name: str) -> Plain:
         "fields": [[axis.title, axis.labels[axis.index[found[0]]]] for axis in _swept(scene)],
         "memorised": _time(times, "memorised"),
         "generalised": _time(times, "generalised"),
-        "ratio": ratio_text(times["ratio"].item()) if np.isfinite(times["ratio"].item()) else "–",
+        "ratio": _ratio(times),
         "about": {
             words(str(name)): label(value)
             for name, value in record.about.items()
@@ -120,6 +120,11 @@ def _swept(scene: Scene) -> tuple[Axis, ...]:
 def _time(times: typing.Any, which: str) -> str:
     mark = "> " if times[f"{which}_censored"] else "≤ " if times[f"{which}_before"] else ""
     return mark + step_text(times[which].item())
+
+
+def _ratio(times: typing.Any) -> str:
+    ratio = times["ratio"].item()
+    return ("> " if times["ratio_censored"] else "") + ratio_text(ratio) if np.isfinite(ratio) else "–"
 
 
 def _percent(accuracy: typing.Any) -> str:

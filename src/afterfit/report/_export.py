@@ -19,6 +19,7 @@ if typing.TYPE_CHECKING:
 RecordFormat = typing.Literal["csv", "parquet", "netcdf"]
 Format = RecordFormat | WeightFormat
 SUFFIX: dict[RecordFormat, str] = {"csv": ".csv", "parquet": ".parquet", "netcdf": ".nc"}
+_OTHERS = (*SUFFIX.values(), ".safetensors")
 
 
 def export(
@@ -75,9 +76,11 @@ def _export_records(
     data = open_dataset(store)
     opened = Store(store, create=False, readonly=True)
     target = pathlib.Path(output or opened.name + SUFFIX[to])
+    if target.suffix in _OTHERS and target.suffix != SUFFIX[to]:
+        raise ValueError(f"{target} would hold {to}: end its name in {SUFFIX[to]}, or choose another format.")
     if run is not None:
-        ids = {str(found) for found in data["run"].values.ravel() if str(found)}
-        data = data.where(data["run"] == only_run(ids, run), drop=True)
+        recipes = {entry.run: entry.recipe for entry in opened.runs()}
+        data = data.where(data["run"] == only_run(recipes, run), drop=True)
     with written_aside(target) as aside:
         if to == "netcdf":
             _narrow(data).to_netcdf(aside, engine="scipy", format="NETCDF3_64BIT")

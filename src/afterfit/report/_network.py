@@ -4,12 +4,15 @@ import dataclasses
 import functools
 import json
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..store import RunEntry, RunRecords, Store, StoreError
+from ..store import RunEntry, RunRecords, Store, StoreError, varying
 from ..training import Experiment, from_plain
+
+
+_LISTED = 12  # runs in a message
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,11 +25,13 @@ class Network:
     - `step`: of the snapshot.
     - `parameters`, `initial`: from path to array, at that step and at step 0; `initial` is empty where the
       snapshot does not hold it.
+    - `last`: the run's last step.
     - `own_code`: whether modules that the recipe names may be imported.
     """
 
     entry: RunEntry
     step: int
+    last: int
     parameters: dict[str, np.ndarray]
     initial: dict[str, np.ndarray]
     own_code: bool = False
@@ -58,6 +63,7 @@ class Network:
         return {
             "run": self.entry.run,
             "step": str(self.step),
+            "last_step": str(self.last),
             "recipe": json.dumps(self.entry.recipe),
             "about": json.dumps(self.entry.about),
         }
@@ -73,8 +79,10 @@ def read_network(store: Store, run: str | None, step: int | None, own_code: bool
     """
     entries = {entry.run: entry for entry in store.runs()}
     if not entries:
-        raise StoreError(f"{store.address} holds no finished run yet.")
-    entry = entries[only_run(entries, run or "")]
+        raise StoreError(
+            f"{store.address} holds no finished run yet: `afterfit view` shows those on their way."
+        )
+    entry = entries[only_run({name: one.recipe for name, one in entries.items()}, run or "")]
     (records,) = store.load([entry])
     if not records.snapshots:
         raise ValueError(
@@ -87,7 +95,9 @@ def read_network(store: Store, run: str | None, step: int | None, own_code: bool
             f"run {entry.run} keeps no snapshot of step {step}, but of {_listed(sorted(records.snapshots))}."
         )
     kept = records.snapshots[step]
-    return Network(entry, step, parameters(kept), _below(kept, "state.initial"), own_code)
+    return Network(
+        entry, step, int(records.outcome_step), parameters(kept), _below(kept, "state.initial"), own_code
+    )
 
 
 def chosen_step(records: RunRecords, step: int | None) -> int:
@@ -104,17 +114,27 @@ def advice(records: RunRecords) -> str:
     )
 
 
-def only_run(ids: Iterable[str], beginning: str) -> str:
-    """The one id that begins so.
+def only_run(recipes: Mapping[str, Mapping[str, typing.Any]], beginning: str) -> str:
+    """The one run whose id begins so, of some with their recipes.
 
-    **Raises:** `ValueError` if there is none, or more than one.
+    **Raises:** `ValueError` if there is none, or more than one; it lists some, with what tells them apart.
     """
-    ids = sorted(ids)
+    ids = sorted(recipes)
     matching = [found for found in ids if found.startswith(beginning)]
-    if len(matching) != 1:
-        told = f"{len(matching)} runs begin so" if matching else "there is none"
-        raise ValueError(f"which run is {beginning!r}? {told}; some ids: {', '.join((matching or ids)[:4])}")
-    return matching[0]
+    if len(matching) == 1:
+        return matching[0]
+    told = f"{len(matching)} of {len(ids)} runs begin so" if matching else "there is none"
+    shown = matching or ids
+    apart = varying([recipes[run] for run in shown])
+    fields = [", ".join(f"{name} {_short(place[name])}" for name in apart.axes) for place in apart.coords]
+    lines = [f"  {run[:12]}  {told_apart}" for run, told_apart in zip(shown[:_LISTED], fields, strict=False)]
+    more = [f"  ... and {len(shown) - _LISTED} more"] if len(shown) > _LISTED else []
+    asked = f"Which run is {beginning!r}? {told}." if beginning else f"Which of {len(ids)} runs? Name one."
+    raise ValueError("\n".join([asked, *lines, *more]))
+
+
+def _short(value: typing.Any) -> str:
+    return str(value) if len(str(value)) <= 24 else f"{str(value)[:23]}…"
 
 
 def parameters(kept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

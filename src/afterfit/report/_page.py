@@ -5,7 +5,7 @@ import json
 import pathlib
 import re
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ._library import library
 from ._runs import Axis, Measure, read_runs, Runs
 from ._specs import curves_spec, enclosed, reaches_over_edge, themes
 from ._template import packaged, write_filled
-from ._words import headline, phase_counts, ratio_text, shape, step_text
+from ._words import budget_of, headline, phase_counts, ratio_text, shape, step_text, time_text
 
 
 if typing.TYPE_CHECKING:
@@ -210,14 +210,19 @@ def _times_table(runs: Runs) -> str:
         counted = found["generalised"].transpose(*order)
         count, censored = (int(counted[name].values[place]) for name in ("runs", "censored"))
         budget = {
-            which: _budget(*(grouped[name].values[(*place, ...)] for name in (which, f"{which}_censored")))
+            which: budget_of(*(grouped[name].values[(*place, ...)] for name in (which, f"{which}_censored")))
             for which in found
         }
         texts = [
             str(count),
-            _time_text(*cell["memorised"], budget["memorised"], step_text),
-            _time_text(*cell["generalised"], budget["generalised"], step_text),
-            _time_text(*cell["ratio"], budget["ratio"], ratio_text),
+            *(
+                html.escape(time_text(*cell[which], budget[which], text))
+                for which, text in (
+                    ("memorised", step_text),
+                    ("generalised", step_text),
+                    ("ratio", ratio_text),
+                )
+            ),
             f"{count - censored} of {count}" if count else "–",
         ]
         labels = "".join(_label_cell(axis, at) for axis, at in zip(axes, place, strict=True))
@@ -226,12 +231,12 @@ def _times_table(runs: Runs) -> str:
     level = f"{runs.times.attrs['accuracy']:.0%}"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     open_end = (
-        " “> 5,000” says that at least half of the runs had not got there when they ended, at step 5,000."
+        " After “>” stands when they ended, where at least half of the runs had not got there."
         if any(np.isinf(median["median"]).any() for median in found.values())
         else ""
     )
     if any(median["at_most"].any() for median in found.values()):
-        open_end += " “≤ 40” says that runs were there at their first record, after step 0."
+        open_end += " “≤” says that runs were there at their first record, after step 0."
     return (
         "<section><h2>Steps to fit and to generalise</h2>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of steps">{table}</div>'
@@ -243,18 +248,6 @@ def _times_table(runs: Runs) -> str:
 def _label_cell(axis: Axis, place: int) -> str:
     text = html.escape(axis.labels[place])
     return f'<td class="{"" if axis.ordered else "text"}" title="{text}">{text}</td>'
-
-
-def _budget(times: np.ndarray, censored: np.ndarray) -> float:
-    """How long the runs that never got there were watched: the median of their last steps."""
-    ended = times[np.asarray(censored, bool) & ~np.isnan(times)]
-    return float(np.median(ended)) if ended.size else np.nan
-
-
-def _time_text(median: float, at_most: bool | np.bool_, budget: float, text: Callable[[float], str]) -> str:
-    if np.isnan(median):
-        return "–"
-    return f"&gt; {text(budget)}" if np.isinf(median) else ("≤ " if at_most else "") + text(median)
 
 
 def _recipes(about: dict[str, str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..statistics import median_time
 from ._runs import read_runs, Runs
-from ._words import headline, ratio_text, step_text
+from ._words import budget_of, headline, ratio_text, step_text, time_text
 
 
 if typing.TYPE_CHECKING:
@@ -41,13 +41,13 @@ def _rows(runs: Runs) -> list[list[str]]:
         which: median_time(runs.times, which, over).transpose(*(axis.name for axis in axes))
         for which in ("memorised", "generalised", "ratio")
     }
+    ordered = runs.times.transpose(*(axis.name for axis in axes), *over)
     rows = [[*(axis.title for axis in axes), "memorised", "generalised", "ratio"]]
     for place in np.ndindex(*(len(axis.labels) for axis in axes)):
         cells = [axis.labels[index] for axis, index in zip(axes, place, strict=True)]
         for which, text in (("memorised", step_text), ("generalised", step_text), ("ratio", ratio_text)):
-            median = float(medians[which]["median"].values[place])
-            missing = "never" if np.isinf(median) and which != "ratio" else "-"
-            bound = "≤ " if medians[which]["at_most"].values[place] else ""
-            cells.append(bound + text(median) if np.isfinite(median) else missing)
+            ended, censored = (ordered[name].values[(*place, ...)] for name in (which, f"{which}_censored"))
+            median, at_most = (medians[which][name].values[place] for name in ("median", "at_most"))
+            cells.append(time_text(float(median), at_most, budget_of(ended, censored), text))
         rows.append(cells)
     return rows

@@ -1,5 +1,7 @@
 """The same numbers as sentences: what a reader should know before looking at any chart."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..statistics import median_time, Phase
@@ -18,6 +20,23 @@ def step_text(step: float) -> str:
 def ratio_text(ratio: float) -> str:
     """How many times later: 15, 4.4."""
     return f"{round(ratio):,}" if ratio >= 9.95 else f"{ratio:.2g}"
+
+
+def time_text(
+    median: float, at_most: bool | np.bool_, budget: float, text: Callable[[float], str] = step_text
+) -> str:
+    """A median time (or ratio); where it was never reached, the time until which nobody had got there."""
+    if np.isnan(median):
+        return "–"
+    if np.isinf(median):
+        return f"> {text(budget)}"
+    return ("≤ " if at_most else "") + text(median)
+
+
+def budget_of(times: np.ndarray, censored: np.ndarray) -> float:
+    """How long the runs that never got there were watched: the median of their last steps."""
+    ended = times[np.asarray(censored, bool) & ~np.isnan(times)]
+    return float(np.median(ended)) if ended.size else np.nan
 
 
 def headline(runs: Runs) -> str:
@@ -114,6 +133,14 @@ def _generalised(runs: Runs) -> str:
     return f"{(~censored).sum():,} of {censored.size:,} generalised{',' + at if at else ''}"
 
 
+def _pooled(runs: Runs, axis: Axis) -> str:
+    """What the medians of a sentence about an axis are taken over, where it is not seeds alone."""
+    others = [other for other in runs.axes if other.name != axis.name and len(runs.taken(other)) > 1]
+    if all(other.is_seed for other in others):
+        return ""
+    return f", medians over {' and '.join(other.title + 's' * other.is_seed for other in others)}"
+
+
 def _contrast(runs: Runs, axis: Axis) -> str:
     """The slowest value of an axis against its fastest; "" where they hardly differ."""
     others = [other.name for other in runs.axes if other.name != axis.name]
@@ -129,14 +156,17 @@ def _contrast(runs: Runs, axis: Axis) -> str:
     there = _later(ratios[fast])
     if np.isinf(medians[slow]):
         budget = step_text(_last(_column(runs, "generalised")))
+        censored = _column(runs, "generalised_censored").astype(bool)[axis.index[runs.present] == slow]
+        there_not = "none had generalised" if censored.all() else "most had not generalised"
         return (
-            f"with {axis.title} {slow_name} most had not generalised by step {budget}, "
-            f"with {fast_name} they generalised {_at(medians[fast], bounds[fast])}{there}"
+            f"with {axis.title} {slow_name} {there_not} by step {budget}, with {fast_name} they generalised "
+            f"{_at(medians[fast], bounds[fast])}{there}{_pooled(runs, axis)}"
         )
     only = "only " if ratios[slow] >= 2 else ""
     return (
         f"with {axis.title} {slow_name} they generalised {only}{_at(medians[slow], bounds[slow])}"
         f"{_later(ratios[slow])}, with {fast_name} {_at(medians[fast], bounds[fast], '')}{there}"
+        f"{_pooled(runs, axis)}"
     )
 
 

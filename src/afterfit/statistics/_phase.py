@@ -23,15 +23,15 @@ class Phase(enum.StrEnum):
 
 
 _ADVICE = {
-    Phase.GROKKED: "It generalised at least 10 times later than it memorised: "
+    Phase.GROKKED: "Generalised at least 10 times after memorising: "
     "look at what changed inside the network between the two steps.",
-    Phase.GENERALISED: "It generalised soon after it memorised, or without memorising: "
+    Phase.GENERALISED: "Generalised soon after memorising, or without it: "
     "for a longer delay try less training data, less weight decay or a larger initialisation.",
-    Phase.MEMORISED_ONLY: "It fitted its training set and had not generalised when it ended: "
+    Phase.MEMORISED_ONLY: "Fitted the training set, and had not generalised at the end: "
     "give it more steps, more training data or more weight decay.",
-    Phase.NEVER_FITTED: "It never fitted its training set: "
+    Phase.NEVER_FITTED: "Did not fit the training set: "
     "give it more steps, a larger learning rate, a wider network or less weight decay.",
-    Phase.DIVERGED: "Its loss stopped being finite before it generalised: "
+    Phase.DIVERGED: "The loss stopped being finite before generalisation: "
     "try a smaller learning rate, more warmup or a smaller initialisation.",
-    Phase.NO_RECORD: "It has no finite record: it has not run yet, or it failed at its first step.",
+    Phase.NO_RECORD: "No finite record: not run yet, or failed at the first step.",
 }

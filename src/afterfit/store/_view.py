@@ -104,7 +104,9 @@ def open_dataset(
     store = Store(path, create=False, readonly=True)
     entries = store.runs()
     if not entries:
-        raise StoreError(f"{store.address} holds no finished run yet.")
+        raise StoreError(
+            f"{store.address} holds no finished run yet: `afterfit view` shows those on their way."
+        )
     runs = store.load(entries, snapshots=False, texts=False, measures=measures)
     for name in measures or ():
         if not any(name in run.values for run in runs):

@@ -178,7 +178,7 @@ def _find(name: str, family: tuple[_Entry, ...], others: tuple = (), others_are:
     known = [entry.name for entry in family] + [entry.alias for entry in family]
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise ValueError(f"unknown operation {name!r}: {suggestion}`afterfit.tasks.operations()` lists them all")
+    raise ValueError(f"unknown operation {name!r}: {suggestion}`afterfit list operations` shows them all")
 
 
 def _check_divisors(name: str, divisors: list[int], modulus: int) -> None:
