@@ -190,9 +190,14 @@ def _first_lines(definitions: dict[str, typing.Any]) -> dict[str, str]:
 def status(options: argparse.Namespace) -> int:
     """Prints what a store is doing."""
     from .report import describe_status
+    from .report._status import describe_failed
     from .store import Store
 
-    print(describe_status(Store(options.store, create=False, readonly=True).status()))
+    store = Store(options.store, create=False, readonly=True)
+    told = store.status()
+    print(describe_status(told))
+    if told.counts.get("failed"):
+        print(describe_failed(store.runs()))
     return DONE
 
 

@@ -21,6 +21,15 @@ from ._style import STYLES, WIDTHS
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
+def script() -> typing.NoReturn:
+    """The process `afterfit`: `main`, and its exit code."""
+    code = main()
+    if code == INTERRUPTED:
+        # A program may still be compiling in a thread of JAX's, which would crash the end of the interpreter.
+        os._exit(code)
+    sys.exit(code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed runs, 2 bad input, 130 interrupted.
 

@@ -15,7 +15,7 @@ from afterfit.ensemble import read_recipe, silent
 
 def start(recipe, store):
     """A training process that has left a resume point, and stands still: on a busy machine it might end."""
-    script = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
+    script = "from afterfit.cli import script; script()"
     words = ["run", str(recipe), "--store", str(store), "--resume-every", "0.1"]
     before = set(store.glob("running/*/resume*"))
     child = subprocess.Popen(

@@ -140,6 +140,9 @@ def test_parts_that_fail_in_training(afterfit, written, stored, contents, change
     after = contents(stored / "packs") | {"report": (stored / "report.html").read_bytes()}
     assert before.items() <= after.items()
     assert Store(stored).status().counts == {"done": 1, "diverged": 0, "stopped": 0, "failed": 1}
+    (told,) = [line for line in afterfit("status", stored).out.splitlines() if line.startswith("failed: ")]
+    (failed,) = [entry for entry in Store(stored).runs() if entry.outcome == "failed"]
+    assert told.startswith(f"failed: {failed.run[:12]} (") and told.endswith(failed.message.splitlines()[-1])
     assert not list((stored / "running").glob("0*"))
 
 

@@ -192,7 +192,7 @@ def test_there_must_be_a_store(tmp_path):
 
 
 def test_the_command_ends_in_peace_when_interrupted(store):
-    start = "import sys; from afterfit.cli import main; sys.exit(main(sys.argv[1:]))"
+    start = "from afterfit.cli import script; script()"
     command = [sys.executable, "-c", start, "view", str(store), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -81,3 +81,8 @@ def test_status_of_a_store_at_work():
         "  a: step 10, accuracy 50% train and 50% test",
         "1 interrupted: start the same command again to go on with them",
     ]
+
+
+def test_names_of_a_store_do_not_steer_the_terminal(grokking_runs):
+    told = summary(grokking_runs({"task.operation": ["\x1b[31mred", "x+y"]}))
+    assert "\x1b" not in told and "\\x1b[31mred" in told

@@ -1,8 +1,11 @@
 """What places on an axis are called, and runs that lie on no grid."""
 
 import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from ..store import varying
 
 
 if typing.TYPE_CHECKING:
@@ -73,3 +76,19 @@ def _goes_with_kind(name: str, fields: dict[str, list[str]]) -> bool:
     """Whether all components that have this field have one value of it, so that their kind says enough."""
     place, _, last = name.rpartition(".")
     return last != "kind" and f"{place}.kind" in fields and len({*fields[name]} - {"None"}) == 1
+
+
+def told_apart(recipes: Sequence[Mapping[str, typing.Any]]) -> list[str]:
+    """What tells each run from the others, e.g. "optimiser.weight_decay 0.1, seed 2"."""
+    found = varying(recipes)
+    return [", ".join(f"{name} {_shortened(place[name])}" for name in found.axes) for place in found.coords]
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what would steer it, as names in somebody's store may, is written out."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+
+
+def _shortened(value: typing.Any) -> str:
+    text = str(value)
+    return printable(text if len(text) <= LONG else f"{text[: LONG - 1]}…")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..store import RunEntry, RunRecords, Store, StoreError, varying
+from ..store import RunEntry, RunRecords, Store, StoreError
 from ..training import Experiment, from_plain
+from ._labels import told_apart
 
 
 _LISTED = 12  # runs in a message
@@ -125,16 +126,11 @@ def only_run(recipes: Mapping[str, Mapping[str, typing.Any]], beginning: str) ->
         return matching[0]
     told = f"{len(matching)} of {len(ids)} runs begin so" if matching else "there is none"
     shown = matching or ids
-    apart = varying([recipes[run] for run in shown])
-    fields = [", ".join(f"{name} {_short(place[name])}" for name in apart.axes) for place in apart.coords]
-    lines = [f"  {run[:12]}  {told_apart}" for run, told_apart in zip(shown[:_LISTED], fields, strict=False)]
+    fields = told_apart([recipes[run] for run in shown])
+    lines = [f"  {run[:12]}  {its}" for run, its in zip(shown[:_LISTED], fields, strict=False)]
     more = [f"  ... and {len(shown) - _LISTED} more"] if len(shown) > _LISTED else []
     asked = f"Which run is {beginning!r}? {told}." if beginning else f"Which of {len(ids)} runs? Name one."
     raise ValueError("\n".join([asked, *lines, *more]))
-
-
-def _short(value: typing.Any) -> str:
-    return str(value) if len(str(value)) <= 24 else f"{str(value)[:23]}…"
 
 
 def parameters(kept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

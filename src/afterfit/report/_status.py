@@ -1,8 +1,13 @@
 """What a store is doing, as lines for a terminal."""
 
 import math
+from collections.abc import Sequence
 
-from ..store import StoreStatus
+from ..store import RunEntry, StoreStatus
+from ._labels import printable, told_apart
+
+
+_LISTED = 8
 
 
 def describe_status(status: StoreStatus) -> str:
@@ -38,6 +43,19 @@ def describe_status(status: StoreStatus) -> str:
         lines.append(
             f"{len(status.interrupted)} interrupted: start the same command again to go on with them"
         )
+    return "\n".join(lines)
+
+
+def describe_failed(entries: Sequence[RunEntry]) -> str:
+    """The runs that raised, what tells them apart, and the last line of each traceback; "" for none."""
+    fields = told_apart([entry.recipe for entry in entries])
+    failed = [pair for pair in zip(entries, fields, strict=True) if pair[0].outcome == "failed"]
+    lines = []
+    for entry, its in failed[:_LISTED]:
+        reason = (entry.message.strip().splitlines() or ["no message"])[-1]
+        lines.append(f"failed: {entry.run[:12]}{f' ({its})' * bool(its)}: {printable(reason)}")
+    if len(failed) > _LISTED:
+        lines.append(f"  ... and {len(failed) - _LISTED} more")
     return "\n".join(lines)
 
 

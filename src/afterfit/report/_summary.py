@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from ..statistics import median_time
+from ._labels import printable
 from ._runs import read_runs, Runs
 from ._words import budget_of, headline, ratio_text, step_text, time_text
 
@@ -31,7 +32,7 @@ def summary(data: "xarray.Dataset") -> str:
         ]
         if len(table) > len(shown):
             lines.append(f"... and {len(table) - len(shown)} more rows")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _rows(runs: Runs) -> list[list[str]]:
