@@ -124,6 +124,7 @@ _CHOOSE = """
     const { top, bottom } = chart.getBoundingClientRect();
     return bottom > 0 && top < innerHeight;
   });
+  if (one.value === VALUE) return [0, 0]; // it is so already
   one.scrollIntoView();
   delete shown.version;
   const began = performance.now();
