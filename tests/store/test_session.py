@@ -1,9 +1,11 @@
 import os
 import signal
 
+import hypothesis
 import numpy as np
 import pytest
 from faults.kill_writer import Victim
+from hypothesis import strategies as st
 
 from afterfit.store import (
     _session,
@@ -15,7 +17,7 @@ from afterfit.store import (
     StoreWarning,
     under_way,
 )
-from afterfit.store._running import sweep_due
+from afterfit.store._running import Claims, next_number, session_names, SessionFolder, sweep_due
 
 
 def folders(store: Store) -> list[str]:
@@ -374,6 +376,58 @@ def test_resume_points_are_found_without_their_claims(tmp_path, live):
 def test_the_more_sessions_there_are_the_rarer_a_claim_sweeps():
     assert all(sweep_due(number, among) for number in range(20) for among in range(8))
     assert sum(sweep_due(number, 400) for number in range(1, 1001)) == 10
+
+
+def test_a_millionth_session_is_seen(tmp_path):
+    store = Store(tmp_path)
+    with store.claim(["x"]) as oldest:
+        running = tmp_path / "running"
+        (running / oldest.name).rename(running / f"999999-{oldest.name.partition('-')[2]}")
+        with store.claim_free(["a"]) as first, store.claim_free(["a", "b"]) as second:
+            assert (first.name[:8], second.name[:8]) == ("1000000-", "1000001-")
+            assert (first.runs, second.runs) == ({"a"}, {"b"})
+            assert store.held("ab") == {"a", "b"}
+            with pytest.raises(StoreBusy):
+                store.claim(["a"])
+
+
+@hypothesis.given(number=st.integers(0, 10**9), more=st.integers(1, 10**9), kind=st.sampled_from(["s", "p"]))
+def test_names_are_sorted_by_their_numbers(tmp_path_factory, number, more, kind):
+    folder = tmp_path_factory.mktemp("sorted")
+    pattern = "{:06d}-0123abcd" if kind == "s" else "resume-{:06d}-" + "0" * 32 + ".safetensors"
+    names = [pattern.format(one) for one in (number, number + more)]
+    for name in reversed(names):
+        (folder / name).mkdir()
+    if kind == "s":
+        assert session_names(folder) == names
+        assert next_number(names) == number + more + 1
+    else:
+        points = SessionFolder(folder).points("resume")
+        assert [point.path.name for point in points] == names[::-1]
+
+
+def test_resume_points_beyond_six_digits_are_kept(tmp_path, live):
+    store = Store(tmp_path)
+    session = store.claim(["a"])
+    session._number = 999_998
+    for records in (2, 3):
+        session.publish_resume([live("a", records)])
+    die(session)
+    store.claim(["b"]).close()  # sweeps
+    with store.claim(["a"]) as session:
+        assert session.resume(["a"])["a"].state["step"] == 20
+
+
+class Crossed(Claims):
+    """Claims of which another thread, that saw no sessions, always brings its look home in between."""
+
+    _known = property(lambda self: {}, lambda self, known: None)
+
+
+def test_threads_may_look_at_claims_at_the_same_time(tmp_path):
+    with Store(tmp_path).claim(["a"]) as session:
+        ((folder, runs),) = Crossed(tmp_path / "running").all()
+        assert (folder.name, runs) == (session.name, {"a"})
 
 
 def test_who_is_under_way_is_told_without_records(tmp_path, live):

@@ -30,8 +30,9 @@ Stored = Callable[[Iterable[str]], set[str]]
 SWEPT_FOR = 4
 """Sessions that a new one sweeps for, on the average."""
 
-_SESSION_NAME = re.compile(r"\d{6}-[0-9a-f]{8}")
-_POINT_NAME = re.compile(r"(resume|segment)-(\d{6})-[0-9a-f]{32}\.safetensors")
+# Numbers have six digits until they need more, so names are sorted by them as numbers and never as text.
+_SESSION_NAME = re.compile(r"([0-9]{6,})-[0-9a-f]{8}")
+_POINT_NAME = re.compile(r"(resume|segment)-([0-9]{6,})-[0-9a-f]{32}\.safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,12 @@ def session_names(running: Path) -> list[str]:
     """The names of the sessions of a store, oldest first."""
     if not running.is_dir():
         return []
-    return sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
+    return sorted((name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name)), key=_age)
+
+
+def _age(name: str) -> tuple[int, str]:
+    """What sessions are sorted by, from their names."""
+    return int(name.partition("-")[0]), name
 
 
 class Claims:
@@ -123,8 +129,10 @@ class Claims:
     def all(self) -> list[tuple[SessionFolder, frozenset[str]]]:
         """The sessions by age, dead or alive, with the runs they claimed: none where these are unreadable."""
         listed = sessions(self._running)
-        self._known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
-        return [(folder, self._known[folder.name]) for folder in listed]
+        before = self._known  # of this process's threads another one may look at the same time
+        known = {folder.name: before.get(folder.name) or _claimed(folder) for folder in listed}
+        self._known = known
+        return [(folder, known[folder.name]) for folder in listed]
 
     def held(self, runs: Iterable[str], before: int | None = None) -> set[str]:
         """Those of `runs` that living sessions hold, of all numbers or of those below `before`."""
