@@ -1,3 +1,5 @@
+import contextlib
+import json
 import os
 import signal
 
@@ -8,6 +10,7 @@ from faults.kill_writer import Victim
 from hypothesis import strategies as st
 
 from afterfit.store import (
+    _running,
     _session,
     RESULTS_VERSION,
     Session,
@@ -368,7 +371,8 @@ def test_resume_points_are_found_without_their_claims(tmp_path, live):
     session = store.claim(["a"])
     session.publish_resume([live("a", 2)])
     die(session)
-    (tmp_path / "running" / session.name / "claims.json").write_text("{")  # as a power cut may leave it
+    for name in ("claims.json", "held.json"):
+        (tmp_path / "running" / session.name / name).write_text("{")  # as a power cut may leave it
     with store.claim(["a"]) as session:
         assert session.resume(["a"])["a"].steps.tolist() == [0, 10]
 
@@ -428,6 +432,130 @@ def test_threads_may_look_at_claims_at_the_same_time(tmp_path):
     with Store(tmp_path).claim(["a"]) as session:
         ((folder, runs),) = Crossed(tmp_path / "running").all()
         assert (folder.name, runs) == (session.name, {"a"})
+
+
+# --- who holds what -------------------------------------------------------------------------------
+
+
+def test_a_session_holds_only_what_it_got(tmp_path):
+    store = Store(tmp_path)
+    first = store.claim(["a"])
+    with store.claim_free(["a", "b"]) as second, store.claim_free(["a"]) as third:
+        assert (second.runs, third.runs) == ({"b"}, set())
+        assert {one.name: one.claimed for one in store.status().sessions} == {
+            first.name: ("a",),
+            second.name: ("b",),
+            third.name: (),
+        }
+        die(first)
+        assert store.held("ab") == {"b"}
+        with store.claim_free(["a", "b"]) as heir:
+            assert heir.runs == {"a"}
+        store.claim(["a"]).close()
+
+
+def test_what_a_session_only_asked_for_is_not_remembered(tmp_path, monkeypatch):
+    store, seen, really = Store(tmp_path), [], _session.flush
+
+    def flush(folder):
+        seen.append(Store(tmp_path).held("ab"))  # its folder is there, and it has not chosen yet
+        really(folder)
+
+    with store.claim(["a"]):
+        monkeypatch.setattr(_session, "flush", flush)
+        with store.claim_free(["a", "b"]):
+            assert seen == [{"a", "b"}]
+        assert store.held("ab") == {"a"}
+
+
+@pytest.fixture
+def same_number(monkeypatch):
+    """Who claims sees an old list of names, as on a network file system, until it has made a name itself.
+
+    `same_number("f", "0")` chooses the rest of their names.
+    """
+    really = _session.locked
+
+    @contextlib.contextmanager
+    def locked(path):
+        with really(path), monkeypatch.context() as old:
+            old.setattr(_session, "session_names", lambda running: [])
+            old.setattr(_running, "sessions", lambda running: [])
+            yield
+
+    def choose(*letters: str) -> None:
+        rest = iter(letters)
+        monkeypatch.setattr(_session, "locked", locked)
+        monkeypatch.setattr(_running.secrets, "token_hex", lambda size: next(rest) * 8 if size == 4 else "0")
+
+    return choose
+
+
+@pytest.mark.parametrize("letters", ["0f", "f0"])
+@pytest.mark.parametrize("free", [True, False])
+def test_of_two_sessions_with_one_number_the_first_holds_a_run(tmp_path, same_number, letters, free):
+    same_number(*letters)
+    store = Store(tmp_path)
+    with store.claim_free(["a"]) as first:
+        if free:
+            with store.claim_free(["a", "b"]) as second:
+                assert second.name[:7] == first.name[:7]
+                assert (first.runs, second.runs) == ({"a"}, {"b"})
+        else:
+            with pytest.raises(StoreBusy, match=f"pid {os.getpid()}"):
+                store.claim(["a", "b"])
+            assert folders(store) == [first.name]
+            assert store.held("ab") == {"a"}
+
+
+@pytest.mark.parametrize("letters", ["0f", "f0"])
+@pytest.mark.parametrize("free", [True, False])
+def test_of_two_that_choose_at_once_one_holds_a_run(tmp_path, same_number, monkeypatch, letters, free):
+    """Both are there before either of them looks: the name decides."""
+    same_number(*letters)
+    store, won, really = Store(tmp_path), [], _session.flush
+    sessions = []
+
+    def claim():
+        try:
+            sessions.append(store.claim_free(["a"]) if free else store.claim(["a"]))
+            won.extend(sessions[-1].name[-1] for _ in sessions[-1].runs)
+        except StoreBusy:
+            pass
+
+    def flush(folder):
+        monkeypatch.setattr(_session, "flush", really)
+        claim()
+        really(folder)
+
+    monkeypatch.setattr(_session, "flush", flush)
+    claim()
+    assert won == ["0"]
+    assert store.held("a") == {"a"}
+    for session in sessions:
+        session.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@hypothesis.given(content=JSON | st.fixed_dictionaries({"runs": JSON, "about": JSON}))
+@hypothesis.example(content={"runs": [["x"]], "about": 3})
+def test_no_claims_are_an_obstacle(tmp_path_factory, content):
+    store = Store(tmp_path_factory.mktemp("store"))
+    session = store.claim(["a"])
+    for name in ("claims.json", "held.json"):
+        (store.path / "running" / session.name / name).write_text(json.dumps(content))
+    (one,) = store.status().sessions
+    assert all(isinstance(run, str) for run in one.claimed) and isinstance(one.about, dict)
+    assert store.held(["b"]) == set(one.claimed) & {"b"}
+    store.claim_free(["c"]).close()
+    session.close()
+    store.claim(["c"]).close()
 
 
 def test_who_is_under_way_is_told_without_records(tmp_path, live):

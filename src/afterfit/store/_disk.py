@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, empty where the file is missing or damaged (claims and locks inform, nothing more)."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -18,8 +18,10 @@ from ._running import (
     next_number,
     open_session,
     Point,
+    Rival,
     session_names,
     SessionFolder,
+    settle,
     Stored,
     sweep,
     sweep_due,
@@ -57,10 +59,10 @@ class Session:
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
         shared.send()  # what a process could not send before it ended is trained
-        claims = claims_in(self._running)
+        claims, wanted = claims_in(self._running), frozenset(runs)
         with locked(self._running / "lock"):  # all others wait for it: what can be done later is done later
             if not free:
-                _refuse_taken(claims.holders(runs), frozenset(runs))
+                _refuse_taken(_living(claims.rivals(wanted)), wanted)
             listed = session_names(self._running)
             number = next_number(listed)
             if sweep_due(number, len(listed)):
@@ -70,20 +72,21 @@ class Session:
         self._lock: int | None = handle
         try:
             flush(self._running)
+            # Of two sessions that want a run the older has it. One that ended before we looked published
+            # first, so it is seen here or there.
+            rivals = claims.rivals(wanted, folder)
+            living = _living(rivals)
             if free:
-                # Of two sessions that want a run the older has it. One that ended before we looked published
-                # first, so it is seen here or there.
-                taken = claims.held(runs, before=number)
-                taken |= stored(runs)
-                runs = [run for run in runs if run not in taken]
-            self._runs = frozenset(runs)
+                wanted = wanted.difference(stored(wanted), *(claimed for _, claimed in living))
+            else:
+                _refuse_taken(living, wanted)
+            self._runs = wanted
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
-            self._inherited = [
-                other.name
-                for other, claimed in claims.all()
-                if other.name != folder.name and self._runs & claimed
-            ]
+            self._inherited = [other.name for other, claimed in rivals if self._runs & claimed]
+            settle(folder, [run for run in runs if run in self._runs])
         except BaseException:
+            with contextlib.suppress(OSError):
+                remove_folder(folder.path)
             os.close(handle)
             raise
 
@@ -116,7 +119,7 @@ class Session:
                 except FileNotFoundError:  # swept: its runs are stored, or not ours
                     continue
                 except StoreError as error:
-                    if wanted & set(folder.claims["runs"]):
+                    if wanted & set(folder.claim.runs):
                         warnings.warn(
                             StoreWarning(f"{error} Going on from an earlier point, or from the start."),
                             stacklevel=2,
@@ -235,19 +238,19 @@ def held(running: Path, runs: Iterable[str]) -> set[str]:
     return claims_in(running).held(runs)
 
 
-def _refuse_taken(holders: Sequence[SessionFolder], runs: frozenset[str]) -> None:
-    for other in holders:
-        if not other.alive:
-            continue
-        taken = runs & set(other.claims["runs"])
-        if taken:
-            process = other.process
-            where = f"pid {process.get('pid')}, host {process.get('host')}, since {process.get('since')}"
-            verb = "run is" if len(taken) == 1 else "runs are"
-            raise StoreBusy(
-                f"{len(taken)} of these {len(runs)} {verb} being trained by another process ({where}): "
-                "wait for it, or use another --store."
-            )
+def _living(rivals: Iterable[Rival]) -> list[Rival]:
+    return [rival for rival in rivals if rival[0].alive]
+
+
+def _refuse_taken(living: Sequence[Rival], runs: frozenset[str]) -> None:
+    for other, taken in living:
+        process = other.process
+        where = f"pid {process.get('pid')}, host {process.get('host')}, since {process.get('since')}"
+        verb = "run is" if len(taken) == 1 else "runs are"
+        raise StoreBusy(
+            f"{len(taken)} of these {len(runs)} {verb} being trained by another process ({where}): "
+            "wait for it, or use another --store."
+        )
 
 
 def _read_wanted(point: Point, wanted: set[str]) -> dict[str, LiveRun]:
