@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import signal
+import types
 
 import hypothesis
 import numpy as np
@@ -135,17 +136,22 @@ def test_leftovers_of_the_dead_are_swept(tmp_path, live):
         tmp_path / "packs" / f".{dead.name}~0.tmp",
         tmp_path / "running" / dead.name / f".{dead.name}~1.tmp",
         tmp_path / "running" / ".new-000009-00000000",
-        tmp_path / "running" / ".old-000009-00000000",
+        tmp_path / "running" / ".old-000009-00000000-abcdef",
     ]
-    kept = tmp_path / "packs" / f".{living.name}~0.tmp"
-    for path in [*spare[:2], kept]:
+    kept = [
+        tmp_path / "packs" / f".{living.name}~0.tmp",
+        tmp_path / "packs" / ".notes~0.tmp",  # not ours
+        tmp_path / "running" / ".old-notes",
+        tmp_path / "running" / ".new-000009-plans",
+    ]
+    for path in [*spare[:2], *kept[:2]]:
         path.write_bytes(b"half")
-    for path in spare[2:]:
+    for path in [*spare[2:], *kept[2:]]:
         path.mkdir()
     die(dead)
     with store.claim(["c"]):
         assert not any(path.exists() for path in spare)
-        assert kept.exists()
+        assert all(path.exists() for path in kept)
         assert dead.name in folders(store)
     living.close()
 
@@ -432,6 +438,47 @@ def test_threads_may_look_at_claims_at_the_same_time(tmp_path):
     with Store(tmp_path).claim(["a"]) as session:
         ((folder, runs),) = Crossed(tmp_path / "running").all()
         assert (folder.name, runs) == (session.name, {"a"})
+
+
+def test_an_heir_sweeps_what_it_inherited_once_a_minute(tmp_path, live, monkeypatch):
+    store, now, opened, read = Store(tmp_path), [0.0], [], _running.RunFile
+    monkeypatch.setattr(_session, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    for names in ("ab", "c"):
+        dead = store.claim(names)
+        dead.publish_resume([live(name) for name in names])
+        die(dead)
+    with store.claim("a") as heir:
+        monkeypatch.setattr(
+            _running, "RunFile", lambda path: opened.append(path.parent.name[:6]) or read(path)
+        )
+        for records in range(4, 14):
+            heir.publish_resume([live("a", records)])
+        assert opened == ["000003", "000001", "000003"]  # header, header, the whole of what may replace it
+        now[0] += 61
+        heir.publish_resume([live("a", 20)])
+        assert len(opened) == 6
+        with store.claim("b") as second:
+            second.publish_resume([live("b", 9)])
+            assert [name[:6] for name in folders(store)] == ["000002", "000003", "000004"]
+
+
+def test_what_cannot_be_read_for_a_moment_stays(tmp_path, live, monkeypatch):
+    """As on a network file system whose server is away."""
+    store = Store(tmp_path)
+    dead = store.claim(["a"])
+    dead.publish_resume([live("a")])
+    die(dead)
+
+    def stale(path):
+        raise StoreError(f"Could not read {path}: Stale file handle.")
+
+    _running.claims_in.cache_clear()  # another process
+    with monkeypatch.context() as away:
+        away.setattr(_running, "RunFile", stale)
+        away.setattr(_running, "read_json", lambda path: {})
+        store.claim(["b"]).close()
+    with store.claim(["a"]) as session:
+        assert list(session.resume("a")) == ["a"]
 
 
 # --- who holds what -------------------------------------------------------------------------------

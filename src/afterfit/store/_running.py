@@ -32,6 +32,7 @@ SWEPT_FOR = 4
 
 # Numbers have six digits until they need more, so names are sorted by them as numbers and never as text.
 _SESSION_NAME = re.compile(r"([0-9]{6,})-[0-9a-f]{8}")
+_LEFTOVER_NAME = re.compile(r"\.(new-[0-9]{6,}-[0-9a-f]{8}|old-[0-9]{6,}-[0-9a-f]{8}-[0-9a-f]{6})")
 _POINT_NAME = re.compile(r"(resume|segment)-([0-9]{6,})-[0-9a-f]{32}\.safetensors")
 
 
@@ -268,24 +269,36 @@ def sweep(running: Path, outbox: Path, stored: Stored) -> None:
     A resume point goes only when each of its runs is in a pack, or in an intact resume point of a later
     session (or a later one of its own).
     """
-    for leftover in [*running.glob(".new-*"), *running.glob(".old-*")]:
-        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in running.glob(".*"):
+        if _LEFTOVER_NAME.fullmatch(leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
     folders = sessions(running)
     alive = {folder.name for folder in folders if folder.alive}
     for path in temporaries(outbox):
-        if owner(path.name) not in alive:
+        if _SESSION_NAME.fullmatch(owner(path.name)) and owner(path.name) not in alive:
             _delete(path)
+    _sweep_points(folders, alive, stored)
+
+
+def sweep_inherited(running: Path, names: Iterable[str], stored: Stored) -> None:
+    """`sweep` of the dead sessions of some names alone: besides these it looks only at those that have taken
+    runs of theirs over."""
+    inherited, claims = set(names), claims_in(running)
+    runs = {run for folder, claimed in claims.all() if folder.name in inherited for run in claimed}
+    folders = claims.holders(runs)
+    _sweep_points(folders, {folder.name for folder in folders if folder.alive}, stored)
+
+
+def _sweep_points(folders: Sequence[SessionFolder], alive: set[str], stored: Stored) -> None:
+    """Removes what the dead among some sessions left, given by age, and nobody needs."""
     later: list[tuple[Point, set[str]]] = []
     for folder in reversed(folders):
         kept = False
         for point in folder.points("resume"):
-            try:
-                runs = set(RunFile(point.path).runs)
-            except (StoreError, FileNotFoundError):
-                if folder.name in alive:
-                    continue
-                runs = set(folder.claim.runs)  # what it may have held
-            if folder.name in alive or not _superseded(runs - stored(runs), later):
+            runs = _runs_at(point, folder)
+            if runs is None:
+                kept = True
+            elif folder.name in alive or not _superseded(runs - stored(runs), later):
                 kept = True
                 later.append((point, runs))
             else:
@@ -296,6 +309,17 @@ def sweep(running: Path, outbox: Path, stored: Stored) -> None:
             _delete(path)
         if not kept:
             remove_folder(folder.path)
+
+
+def _runs_at(point: Point, folder: SessionFolder) -> set[str] | None:
+    """The runs of a resume point, or those that a damaged one may hold; `None` where neither it nor the
+    claims can be read, which may pass."""
+    try:
+        return set(RunFile(point.path).runs)
+    except FileNotFoundError:
+        return set()
+    except StoreError:
+        return set(folder.claim.runs) or None
 
 
 def usable(file: RunFile) -> bool:

@@ -1,7 +1,9 @@
 """A process's right to train some runs, and what it publishes on the way."""
 
 import contextlib
+import math
 import os
+import time
 import types
 import warnings
 from collections.abc import Iterable, Sequence
@@ -25,10 +27,15 @@ from ._running import (
     Stored,
     sweep,
     sweep_due,
+    sweep_inherited,
     usable,
 )
 from ._shared import AbstractShared
 from ._version import RESULTS_VERSION
+
+
+SWEEP_EVERY = 60.0
+"""Seconds between sweeps of what a session inherited: all others wait for the lock meanwhile."""
 
 
 class Session:
@@ -82,6 +89,7 @@ class Session:
                 _refuse_taken(living, wanted)
             self._runs = wanted
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
+            self._next_sweep = -math.inf
             self._inherited = [other.name for other, claimed in rivals if self._runs & claimed]
             settle(folder, [run for run in runs if run in self._runs])
         except BaseException:
@@ -166,6 +174,8 @@ class Session:
             # What cannot be cleaned now (a full or vanished disk) a later claim sweeps.
             with contextlib.suppress(OSError, StoreError):
                 self._published |= self._stored(self._runs)
+                self._next_sweep = -math.inf
+                self._sweep_inherited()
             with contextlib.suppress(OSError, StoreError), locked(self._running / "lock"):
                 for kind in self._points:
                     self._prune(kind)
@@ -227,10 +237,11 @@ class Session:
             covered |= runs
 
     def _sweep_inherited(self) -> None:
-        if self._inherited:
+        if self._inherited and time.monotonic() >= self._next_sweep:
             with locked(self._running / "lock"):
-                sweep(self._running, self._shared.outbox, self._stored)
+                sweep_inherited(self._running, self._inherited, self._stored)
             self._inherited = [name for name in self._inherited if (self._running / name).exists()]
+            self._next_sweep = time.monotonic() + SWEEP_EVERY
 
 
 def held(running: Path, runs: Iterable[str]) -> set[str]:
