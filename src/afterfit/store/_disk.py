@@ -108,7 +108,8 @@ def hold(path: Path) -> int:
     The kernel frees the lock when the process ends, however it ends. A *forked* child shares the handle and
     keeps the lock alive; children that are spawned do not.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    # A link is not followed: whoever may write to a store could have files made elsewhere.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
 

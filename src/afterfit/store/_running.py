@@ -293,6 +293,8 @@ def _sweep_points(folders: Sequence[SessionFolder], alive: set[str], stored: Sto
     """Removes what the dead among some sessions left, given by age, and nobody needs."""
     later: list[tuple[Point, set[str]]] = []
     for folder in reversed(folders):
+        if folder.path.is_symlink():  # nobody of ours makes links
+            continue
         kept = False
         for point in folder.points("resume"):
             runs = _runs_at(point, folder)

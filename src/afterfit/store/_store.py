@@ -245,3 +245,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise explain(error, folder) from error
+    if folder.is_symlink():
+        raise StoreError(
+            f"{folder} is a link to {folder.resolve()}, and a store writes and deletes only in itself: put "
+            "that folder in the place of the link, or move the whole store to where there is room."
+        )
