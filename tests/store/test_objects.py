@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from afterfit.store import Store, StoreError
+from afterfit.store import _arrayfile, Store, StoreError
 
 
 @pytest.fixture
@@ -93,6 +93,41 @@ def test_two_machines_may_publish_the_same_runs_at_once(address, finished, machi
     for name in "ab":
         assert stores[name].has("abcdefgh") == set("abcdefgh")
         assert len(stores[name].runs()) == 8
+
+
+@pytest.mark.parametrize("moment", ["before it is sent", "when it is written"])
+def test_a_neighbour_on_this_machine_may_send_a_pack_first(address, files, finished, monkeypatch, moment):
+    store, neighbour = Store(address), Store(address)
+    monkeypatch.setattr(store._shared, "_files", ahead := Ahead(files, neighbour._shared))
+    with store.claim(["a"]) as session, monkeypatch.context() as meanwhile:
+        if moment == "when it is written":
+            write = _arrayfile.publish
+
+            def publish(*given):
+                path = write(*given)
+                neighbour._shared.send()
+                return path
+
+            meanwhile.setattr(_arrayfile, "publish", publish)
+        session.publish_runs([finished("a")])
+    assert ahead.put == (moment == "before it is sent")
+    assert len(Store(address).load(["a"])) == 1
+
+
+class Ahead:
+    """A file system on which a neighbour has sent a file, and moved it, when we begin to send it."""
+
+    def __init__(self, files, neighbour):
+        self.files, self.neighbour, self.put = files, neighbour, False
+
+    def __getattr__(self, name):
+        return getattr(self.files, name)
+
+    def put_file(self, here, there):
+        """As that of fsspec."""
+        self.put = True
+        self.neighbour.send()
+        self.files.put_file(here, there)
 
 
 def test_a_put_that_fails_loses_nothing(address, files, finished, live, machine, monkeypatch):

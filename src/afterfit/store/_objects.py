@@ -92,8 +92,14 @@ class SharedObjects(AbstractShared):
     def send(self) -> None:
         for path in sorted(self.outbox.glob("*.safetensors")):
             with self._asking():
-                self._files.put_file(str(path), f"{self._root}/packs/{path.name}")
-            with contextlib.suppress(FileNotFoundError):  # another process has sent it too
+                try:
+                    self._files.put_file(str(path), f"{self._root}/packs/{path.name}")
+                except FileNotFoundError:
+                    if path.exists():
+                        raise
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another process has sent it, and moves what it sent
                 os.rename(path, self._fetched / path.name)
 
     def light(self, beacon: str) -> None:
