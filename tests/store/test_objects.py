@@ -1,5 +1,6 @@
 """Stores whose packs are objects, on an S3-compatible server."""
 
+import os
 import sys
 import threading
 
@@ -169,6 +170,39 @@ def test_a_download_that_is_cut_leaves_nothing(address, files, finished, machine
             reader.runs()
     assert sum(path.stat().st_size for path in reader.path.rglob("*") if path.is_file()) == 0
     assert len(reader.runs()) == 1
+
+
+@pytest.mark.parametrize("harm", ["empty", "header", "records"])
+def test_a_damaged_copy_is_fetched_once_more(address, files, finished, harm):
+    publish(address, finished("a"))
+    store = Store(address, readonly=True)
+    (entry,) = store.runs()
+    whole = entry.pack.read_bytes()
+    place = {"header": 20, "records": -1}.get(harm)
+    for reader in (store, Store(address, readonly=True)):
+        harmed = bytearray(whole if place else b"")
+        if place:
+            harmed[place] ^= 1
+        entry.pack.write_bytes(harmed)
+        assert reader.has("a") == {"a"}
+        (records,) = reader.load(["a"])
+        assert np.array_equal(records.values["spectrum"], finished("a").values["spectrum"])
+        assert entry.pack.read_bytes() == whole
+    entry.pack.write_bytes(whole[:-1])
+    files.rm_file(f"{address}/packs/{entry.pack.name}")
+    files.pipe_file(f"{address}/packs/{entry.pack.name}", whole[:-1])
+    with pytest.raises(StoreError, match=f"{address}/packs/{entry.pack.name} is damaged"):
+        Store(address, readonly=True).load(["a"])
+
+
+def test_what_is_fetched_is_on_the_disk_before_it_has_its_name(address, finished, machine, monkeypatch):
+    publish(address, finished("a"))
+    machine("b")
+    acts, fsync, rename = [], os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: acts.append("fsync") or fsync(handle))
+    monkeypatch.setattr(os, "rename", lambda *names: acts.append("rename") or rename(*names))
+    assert Store(address, readonly=True).has("a") == {"a"}
+    assert acts == ["fsync", "rename"]
 
 
 def test_a_damaged_object_is_named_and_a_deleted_one_is_trained_again(address, files, finished, machine):

@@ -72,6 +72,13 @@ class AbstractShared(abc.ABC):
         """
 
     @abc.abstractmethod
+    def mend(self, name: str) -> bool:
+        """Gets a pack anew if its file on this machine is damaged; `False` where there is no other one.
+
+        Raises `StoreError` as `files` does.
+        """
+
+    @abc.abstractmethod
     def send(self) -> None:
         """Publishes what is in the outbox, be it from a process that died.
 
@@ -139,6 +146,9 @@ class SharedFolder(AbstractShared):
 
     def files(self, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
         return ((name, self.outbox / name) for name in names)
+
+    def mend(self, name: str) -> bool:
+        return False
 
     def send(self) -> None:
         pass  # a pack in this outbox is published
