@@ -231,6 +231,27 @@ def test_a_beacon_is_seen_from_other_machines(address, files, machine):
     assert files.find(address) == [f"{address.removeprefix('s3://')}/afterfit.json"]
 
 
+def test_a_beacon_masks_no_error_where_the_network_fails(address, files, monkeypatch):
+    store = Store(address)
+
+    def fail(*names):
+        raise ConnectionError("network is down")
+
+    with monkeypatch.context() as broken:
+        with pytest.raises(KeyboardInterrupt), store.beacon() as beacon:
+            broken.setattr(files, "rm_file", fail)
+            raise KeyboardInterrupt
+        broken.setattr(files, "pipe_file", fail)
+        with pytest.raises(StoreError, match="network is down"):
+            store.beacon()
+    assert store.lit(beacon.name)
+    with store.beacon():  # the network is back: the next driver puts out what could not be
+        names = sorted(path.name for path in (store.path / "running").iterdir())
+        files.invalidate_cache()
+        assert len(files.ls(f"{address}/beacons")) == 1
+    assert len(names) == 2 and names[1] == "lock" and names[0] != beacon.name
+
+
 def test_opening_rules(address, bucket, files):
     with pytest.raises(StoreError, match=f"Expected a store, got {address}, which does not exist"):
         Store(address, readonly=True)
