@@ -85,6 +85,17 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(path, monkeypatch, tmp_pa
     assert len(opened) == PACKS
 
 
+def test_a_cache_that_has_no_place_is_no_obstacle(path, monkeypatch, opened):
+    before = seen(path)
+
+    def refuse():
+        raise PermissionError("somebody else has it")
+
+    monkeypatch.setattr("afterfit.store._index.cache_folder", refuse)
+    assert seen(path) == before
+    assert len(opened) == PACKS
+
+
 def test_a_pack_that_was_changed_or_deleted_is_noticed(path):
     packs = sorted((path / "packs").iterdir())
     (first,) = (entry.run for entry in Store(path).runs(trunks=True) if entry.pack == packs[0])

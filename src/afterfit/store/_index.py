@@ -45,8 +45,8 @@ def remember(packs: Path, fresh: Mapping[Stamp, Contents]) -> None:
     if len(fresh) < WORTH:
         return
     text = b"".join(_line(one, contents) for one, contents in fresh.items())
-    file = _file(packs)
     with contextlib.suppress(OSError):
+        file = _file(packs)
         file.parent.mkdir(parents=True, exist_ok=True)
         # Appended in one piece: of two processes neither undoes the other, and a torn line is passed over.
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
