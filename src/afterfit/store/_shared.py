@@ -19,7 +19,7 @@ PACK_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
 
 
 def visible(names: Iterable[str]) -> set[str]:
-    """Those of the names in a folder of packs that are packs, or were meant to be."""
+    """Those of the names in a folder that are published files, or were meant to be."""
     return {name for name in names if name.endswith(".safetensors") and name[0] != "."}
 
 

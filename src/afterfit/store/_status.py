@@ -15,6 +15,7 @@ from ._pack import RunEntry
 from ._records import LiveRun, OUTCOMES
 from ._runfile import RunFile
 from ._running import claims_in, SessionFolder, sessions
+from ._shared import visible
 
 
 _TRIES = 5  # a point may be replaced by a newer one between listing the folder and opening it
@@ -149,7 +150,7 @@ def listing_digest(running: Path, packs: Iterable[str]) -> str:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".safetensors") and name[0] != ".")
+        return sorted(visible(os.listdir(folder)))
     except FileNotFoundError:
         return []
 
