@@ -192,7 +192,7 @@ class Store:
                 if entry.run not in self._best or self._best[entry.run].rank < entry.rank:
                     self._best[entry.run] = entry
         if self._packs:
-            remember(next(iter(self._packs.values())).path.parent, fresh)
+            remember(next(iter(self._packs.values())).path.parent, fresh, self._packs.keys())
 
     def _mending(self, packs: Iterable[str], read: Callable[[], _T]) -> _T:
         """What `read` gives of some packs; a copy that is damaged here is fetched anew first."""
