@@ -89,8 +89,8 @@ class Session:
                 _refuse_taken(living, wanted)
             self._runs = wanted
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
-            self._next_sweep = -math.inf
             self._inherited = [other.name for other, claimed in rivals if self._runs & claimed]
+            self._next_sweep = -math.inf
             settle(folder, [run for run in runs if run in self._runs])
         except BaseException:
             with contextlib.suppress(OSError):
