@@ -34,7 +34,7 @@ from afterfit.ensemble._shards import Lots, steps_of
 from afterfit.ensemble._worker import Order, work
 from afterfit.store import _session, LiveRun, RunRecords, Store
 from afterfit.store._pack import write_pack
-from afterfit.store._running import Claims, next_number, open_session, session_names, sweep
+from afterfit.store._running import Claims, next_number, open_session, session_names, settle, sweep
 from afterfit.studies.omnigrok import phases
 
 from ._cluster import Costs
@@ -216,6 +216,7 @@ class _Stocked:
             with mock.patch("os.fsync"):
                 listed = session_names(self.folder / "running")
                 opened, handle = open_session(self.folder / "running", next_number(listed), names, {})
+                settle(opened, names)
             self._handles.append(handle)
             for path in self._model.glob("*.safetensors"):
                 shutil.copy(path, opened.path)

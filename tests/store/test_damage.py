@@ -5,7 +5,7 @@ import pytest
 import safetensors.numpy
 from faults.damage_packs import harm, HARMS
 
-from afterfit.store import Store, StoreError, StoreWarning
+from afterfit.store import _arrayfile, Store, StoreError, StoreWarning
 from afterfit.store._runfile import write_runs
 
 
@@ -55,6 +55,17 @@ def test_damage_after_a_first_look_is_noticed(tmp_path, finished, only):
     pack.write_bytes(content)
     with pytest.raises(StoreError, match="is damaged"):
         store.load(["a"])
+
+
+def test_only_so_many_intact_files_are_remembered(tmp_path, live, monkeypatch):
+    monkeypatch.setattr(_arrayfile, "KEPT", 4)
+    monkeypatch.setattr(_arrayfile, "_intact", {})
+    store = Store(tmp_path)
+    with store.claim(["a"]) as session:
+        for _ in range(10):
+            session.publish_segment([live("a")], {})
+            assert store.status().sessions[0].live.keys() == {"a"}
+    assert len(_arrayfile._intact) == 4
 
 
 def test_deleting_a_damaged_pack_makes_its_runs_wanted_again(tmp_path, finished, only):

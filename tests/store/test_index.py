@@ -85,6 +85,47 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(path, monkeypatch, tmp_pa
     assert len(opened) == PACKS
 
 
+def test_a_cache_that_has_no_place_is_no_obstacle(path, monkeypatch, opened):
+    before = seen(path)
+
+    def refuse():
+        raise PermissionError("somebody else has it")
+
+    monkeypatch.setattr("afterfit.store._index.cache_folder", refuse)
+    assert seen(path) == before
+    assert len(opened) == PACKS
+
+
+def test_who_looks_at_the_same_time_notes_down_each_pack_once(path, cache):
+    (index,) = cache.iterdir()
+    index.unlink()
+    readers = [Store(path, readonly=True) for _ in range(3)]
+    for reader in readers:
+        reader._remembered = {}  # began before there was an index
+    for reader in readers:
+        reader.runs()
+    assert lines(index) == PACKS
+
+
+def lines(index) -> int:
+    return sum(1 for line in index.read_bytes().splitlines() if line)
+
+
+def test_an_index_of_which_most_is_stale_is_written_anew(path, cache, opened, finished):
+    (index,) = cache.iterdir()
+    for pack in sorted((path / "packs").iterdir()):
+        pack.unlink()
+    store = Store(path)
+    names = [f"new{number:02d}" for number in range(PACKS)]
+    with store.claim(names) as session:
+        for name in names:
+            session.publish_runs([finished(name)])
+    before = seen(path)
+    assert (lines(index), [*cache.iterdir()]) == (PACKS, [index])
+    opened.clear()
+    assert seen(path) == before and not opened
+
+
 def test_a_pack_that_was_changed_or_deleted_is_noticed(path):
     packs = sorted((path / "packs").iterdir())
     (first,) = (entry.run for entry in Store(path).runs(trunks=True) if entry.pack == packs[0])

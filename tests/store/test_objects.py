@@ -1,12 +1,13 @@
 """Stores whose packs are objects, on an S3-compatible server."""
 
+import os
 import sys
 import threading
 
 import numpy as np
 import pytest
 
-from afterfit.store import Store, StoreError
+from afterfit.store import _arrayfile, Store, StoreError
 
 
 @pytest.fixture
@@ -95,6 +96,41 @@ def test_two_machines_may_publish_the_same_runs_at_once(address, finished, machi
         assert len(stores[name].runs()) == 8
 
 
+@pytest.mark.parametrize("moment", ["before it is sent", "when it is written"])
+def test_a_neighbour_on_this_machine_may_send_a_pack_first(address, files, finished, monkeypatch, moment):
+    store, neighbour = Store(address), Store(address)
+    monkeypatch.setattr(store._shared, "_files", ahead := Ahead(files, neighbour._shared))
+    with store.claim(["a"]) as session, monkeypatch.context() as meanwhile:
+        if moment == "when it is written":
+            write = _arrayfile.publish
+
+            def publish(*given):
+                path = write(*given)
+                neighbour._shared.send()
+                return path
+
+            meanwhile.setattr(_arrayfile, "publish", publish)
+        session.publish_runs([finished("a")])
+    assert ahead.put == (moment == "before it is sent")
+    assert len(Store(address).load(["a"])) == 1
+
+
+class Ahead:
+    """A file system on which a neighbour has sent a file, and moved it, when we begin to send it."""
+
+    def __init__(self, files, neighbour):
+        self.files, self.neighbour, self.put = files, neighbour, False
+
+    def __getattr__(self, name):
+        return getattr(self.files, name)
+
+    def put_file(self, here, there):
+        """As that of fsspec."""
+        self.put = True
+        self.neighbour.send()
+        self.files.put_file(here, there)
+
+
 def test_a_put_that_fails_loses_nothing(address, files, finished, live, machine, monkeypatch):
     store = Store(address)
 
@@ -136,6 +172,39 @@ def test_a_download_that_is_cut_leaves_nothing(address, files, finished, machine
     assert len(reader.runs()) == 1
 
 
+@pytest.mark.parametrize("harm", ["empty", "header", "records"])
+def test_a_damaged_copy_is_fetched_once_more(address, files, finished, harm):
+    publish(address, finished("a"))
+    store = Store(address, readonly=True)
+    (entry,) = store.runs()
+    whole = entry.pack.read_bytes()
+    place = {"header": 20, "records": -1}.get(harm)
+    for reader in (store, Store(address, readonly=True)):
+        harmed = bytearray(whole if place else b"")
+        if place:
+            harmed[place] ^= 1
+        entry.pack.write_bytes(harmed)
+        assert reader.has("a") == {"a"}
+        (records,) = reader.load(["a"])
+        assert np.array_equal(records.values["spectrum"], finished("a").values["spectrum"])
+        assert entry.pack.read_bytes() == whole
+    entry.pack.write_bytes(whole[:-1])
+    files.rm_file(f"{address}/packs/{entry.pack.name}")
+    files.pipe_file(f"{address}/packs/{entry.pack.name}", whole[:-1])
+    with pytest.raises(StoreError, match=f"{address}/packs/{entry.pack.name} is damaged"):
+        Store(address, readonly=True).load(["a"])
+
+
+def test_what_is_fetched_is_on_the_disk_before_it_has_its_name(address, finished, machine, monkeypatch):
+    publish(address, finished("a"))
+    machine("b")
+    acts, fsync, rename = [], os.fsync, os.rename
+    monkeypatch.setattr(os, "fsync", lambda handle: acts.append("fsync") or fsync(handle))
+    monkeypatch.setattr(os, "rename", lambda *names: acts.append("rename") or rename(*names))
+    assert Store(address, readonly=True).has("a") == {"a"}
+    assert acts == ["fsync", "rename"]
+
+
 def test_a_damaged_object_is_named_and_a_deleted_one_is_trained_again(address, files, finished, machine):
     publish(address, finished("a"))
     publish(address, finished("b"))
@@ -160,6 +229,27 @@ def test_a_beacon_is_seen_from_other_machines(address, files, machine):
     assert not Store(address, create=False).lit(beacon.name)
     files.invalidate_cache()
     assert files.find(address) == [f"{address.removeprefix('s3://')}/afterfit.json"]
+
+
+def test_a_beacon_masks_no_error_where_the_network_fails(address, files, monkeypatch):
+    store = Store(address)
+
+    def fail(*names):
+        raise ConnectionError("network is down")
+
+    with monkeypatch.context() as broken:
+        with pytest.raises(KeyboardInterrupt), store.beacon() as beacon:
+            broken.setattr(files, "rm_file", fail)
+            raise KeyboardInterrupt
+        broken.setattr(files, "pipe_file", fail)
+        with pytest.raises(StoreError, match="network is down"):
+            store.beacon()
+    assert store.lit(beacon.name)
+    with store.beacon():  # the network is back: the next driver puts out what could not be
+        names = sorted(path.name for path in (store.path / "running").iterdir())
+        files.invalidate_cache()
+        assert len(files.ls(f"{address}/beacons")) == 1
+    assert len(names) == 2 and names[1] == "lock" and names[0] != beacon.name
 
 
 def test_opening_rules(address, bucket, files):

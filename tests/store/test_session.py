@@ -1,11 +1,17 @@
+import contextlib
+import json
 import os
 import signal
+import types
 
+import hypothesis
 import numpy as np
 import pytest
 from faults.kill_writer import Victim
+from hypothesis import strategies as st
 
 from afterfit.store import (
+    _running,
     _session,
     RESULTS_VERSION,
     Session,
@@ -15,7 +21,7 @@ from afterfit.store import (
     StoreWarning,
     under_way,
 )
-from afterfit.store._running import sweep_due
+from afterfit.store._running import Claims, next_number, session_names, SessionFolder, sweep_due
 
 
 def folders(store: Store) -> list[str]:
@@ -130,17 +136,22 @@ def test_leftovers_of_the_dead_are_swept(tmp_path, live):
         tmp_path / "packs" / f".{dead.name}~0.tmp",
         tmp_path / "running" / dead.name / f".{dead.name}~1.tmp",
         tmp_path / "running" / ".new-000009-00000000",
-        tmp_path / "running" / ".old-000009-00000000",
+        tmp_path / "running" / ".old-000009-00000000-abcdef",
     ]
-    kept = tmp_path / "packs" / f".{living.name}~0.tmp"
-    for path in [*spare[:2], kept]:
+    kept = [
+        tmp_path / "packs" / f".{living.name}~0.tmp",
+        tmp_path / "packs" / ".notes~0.tmp",  # not ours
+        tmp_path / "running" / ".old-notes",
+        tmp_path / "running" / ".new-000009-plans",
+    ]
+    for path in [*spare[:2], *kept[:2]]:
         path.write_bytes(b"half")
-    for path in spare[2:]:
+    for path in [*spare[2:], *kept[2:]]:
         path.mkdir()
     die(dead)
     with store.claim(["c"]):
         assert not any(path.exists() for path in spare)
-        assert kept.exists()
+        assert all(path.exists() for path in kept)
         assert dead.name in folders(store)
     living.close()
 
@@ -366,7 +377,8 @@ def test_resume_points_are_found_without_their_claims(tmp_path, live):
     session = store.claim(["a"])
     session.publish_resume([live("a", 2)])
     die(session)
-    (tmp_path / "running" / session.name / "claims.json").write_text("{")  # as a power cut may leave it
+    for name in ("claims.json", "held.json"):
+        (tmp_path / "running" / session.name / name).write_text("{")  # as a power cut may leave it
     with store.claim(["a"]) as session:
         assert session.resume(["a"])["a"].steps.tolist() == [0, 10]
 
@@ -374,6 +386,223 @@ def test_resume_points_are_found_without_their_claims(tmp_path, live):
 def test_the_more_sessions_there_are_the_rarer_a_claim_sweeps():
     assert all(sweep_due(number, among) for number in range(20) for among in range(8))
     assert sum(sweep_due(number, 400) for number in range(1, 1001)) == 10
+
+
+def test_a_millionth_session_is_seen(tmp_path):
+    store = Store(tmp_path)
+    with store.claim(["x"]) as oldest:
+        running = tmp_path / "running"
+        (running / oldest.name).rename(running / f"999999-{oldest.name.partition('-')[2]}")
+        with store.claim_free(["a"]) as first, store.claim_free(["a", "b"]) as second:
+            assert (first.name[:8], second.name[:8]) == ("1000000-", "1000001-")
+            assert (first.runs, second.runs) == ({"a"}, {"b"})
+            assert store.held("ab") == {"a", "b"}
+            with pytest.raises(StoreBusy):
+                store.claim(["a"])
+
+
+@hypothesis.given(number=st.integers(0, 10**9), more=st.integers(1, 10**9), kind=st.sampled_from(["s", "p"]))
+def test_names_are_sorted_by_their_numbers(tmp_path_factory, number, more, kind):
+    folder = tmp_path_factory.mktemp("sorted")
+    pattern = "{:06d}-0123abcd" if kind == "s" else "resume-{:06d}-" + "0" * 32 + ".safetensors"
+    names = [pattern.format(one) for one in (number, number + more)]
+    for name in reversed(names):
+        (folder / name).mkdir()
+    if kind == "s":
+        assert session_names(folder) == names
+        assert next_number(names) == number + more + 1
+    else:
+        points = SessionFolder(folder).points("resume")
+        assert [point.path.name for point in points] == names[::-1]
+
+
+def test_resume_points_beyond_six_digits_are_kept(tmp_path, live):
+    store = Store(tmp_path)
+    session = store.claim(["a"])
+    session._number = 999_998
+    for records in (2, 3):
+        session.publish_resume([live("a", records)])
+    die(session)
+    store.claim(["b"]).close()  # sweeps
+    with store.claim(["a"]) as session:
+        assert session.resume(["a"])["a"].state["step"] == 20
+
+
+class Crossed(Claims):
+    """Claims of which another thread, that saw no sessions, always brings its look home in between."""
+
+    _known = property(lambda self: {}, lambda self, known: None)
+
+
+def test_threads_may_look_at_claims_at_the_same_time(tmp_path):
+    with Store(tmp_path).claim(["a"]) as session:
+        ((folder, runs),) = Crossed(tmp_path / "running").all()
+        assert (folder.name, runs) == (session.name, {"a"})
+
+
+def test_an_heir_sweeps_what_it_inherited_once_a_minute(tmp_path, live, monkeypatch):
+    store, now, opened, read = Store(tmp_path), [0.0], [], _running.RunFile
+    monkeypatch.setattr(_session, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    for names in ("ab", "c"):
+        dead = store.claim(names)
+        dead.publish_resume([live(name) for name in names])
+        die(dead)
+    with store.claim("a") as heir:
+        monkeypatch.setattr(
+            _running, "RunFile", lambda path: opened.append(path.parent.name[:6]) or read(path)
+        )
+        for records in range(4, 14):
+            heir.publish_resume([live("a", records)])
+        assert opened == ["000003", "000001", "000003"]  # header, header, the whole of what may replace it
+        now[0] += 61
+        heir.publish_resume([live("a", 20)])
+        assert len(opened) == 6
+        with store.claim("b") as second:
+            second.publish_resume([live("b", 9)])
+            assert [name[:6] for name in folders(store)] == ["000002", "000003", "000004"]
+
+
+def test_what_cannot_be_read_for_a_moment_stays(tmp_path, live, monkeypatch):
+    """As on a network file system whose server is away."""
+    store = Store(tmp_path)
+    dead = store.claim(["a"])
+    dead.publish_resume([live("a")])
+    die(dead)
+
+    def stale(path):
+        raise StoreError(f"Could not read {path}: Stale file handle.")
+
+    _running.claims_in.cache_clear()  # another process
+    with monkeypatch.context() as away:
+        away.setattr(_running, "RunFile", stale)
+        away.setattr(_running, "read_json", lambda path: {})
+        store.claim(["b"]).close()
+    with store.claim(["a"]) as session:
+        assert list(session.resume("a")) == ["a"]
+
+
+# --- who holds what -------------------------------------------------------------------------------
+
+
+def test_a_session_holds_only_what_it_got(tmp_path):
+    store = Store(tmp_path)
+    first = store.claim(["a"])
+    with store.claim_free(["a", "b"]) as second, store.claim_free(["a"]) as third:
+        assert (second.runs, third.runs) == ({"b"}, set())
+        assert {one.name: one.claimed for one in store.status().sessions} == {
+            first.name: ("a",),
+            second.name: ("b",),
+            third.name: (),
+        }
+        die(first)
+        assert store.held("ab") == {"b"}
+        with store.claim_free(["a", "b"]) as heir:
+            assert heir.runs == {"a"}
+        store.claim(["a"]).close()
+
+
+def test_what_a_session_only_asked_for_is_not_remembered(tmp_path, monkeypatch):
+    store, seen, really = Store(tmp_path), [], _session.flush
+
+    def flush(folder):
+        seen.append(Store(tmp_path).held("ab"))  # its folder is there, and it has not chosen yet
+        really(folder)
+
+    with store.claim(["a"]):
+        monkeypatch.setattr(_session, "flush", flush)
+        with store.claim_free(["a", "b"]):
+            assert seen == [{"a", "b"}]
+        assert store.held("ab") == {"a"}
+
+
+@pytest.fixture
+def same_number(monkeypatch):
+    """Who claims sees an old list of names, as on a network file system, until it has made a name itself.
+
+    `same_number("f", "0")` chooses the rest of their names.
+    """
+    really = _session.locked
+
+    @contextlib.contextmanager
+    def locked(path):
+        with really(path), monkeypatch.context() as old:
+            old.setattr(_session, "session_names", lambda running: [])
+            old.setattr(_running, "sessions", lambda running: [])
+            yield
+
+    def choose(*letters: str) -> None:
+        rest = iter(letters)
+        monkeypatch.setattr(_session, "locked", locked)
+        monkeypatch.setattr(_running.secrets, "token_hex", lambda size: next(rest) * 8 if size == 4 else "0")
+
+    return choose
+
+
+@pytest.mark.parametrize("letters", ["0f", "f0"])
+@pytest.mark.parametrize("free", [True, False])
+def test_of_two_sessions_with_one_number_the_first_holds_a_run(tmp_path, same_number, letters, free):
+    same_number(*letters)
+    store = Store(tmp_path)
+    with store.claim_free(["a"]) as first:
+        if free:
+            with store.claim_free(["a", "b"]) as second:
+                assert second.name[:7] == first.name[:7]
+                assert (first.runs, second.runs) == ({"a"}, {"b"})
+        else:
+            with pytest.raises(StoreBusy, match=f"pid {os.getpid()}"):
+                store.claim(["a", "b"])
+            assert folders(store) == [first.name]
+            assert store.held("ab") == {"a"}
+
+
+@pytest.mark.parametrize("letters", ["0f", "f0"])
+@pytest.mark.parametrize("free", [True, False])
+def test_of_two_that_choose_at_once_one_holds_a_run(tmp_path, same_number, monkeypatch, letters, free):
+    """Both are there before either of them looks: the name decides."""
+    same_number(*letters)
+    store, won, really = Store(tmp_path), [], _session.flush
+    sessions = []
+
+    def claim():
+        try:
+            sessions.append(store.claim_free(["a"]) if free else store.claim(["a"]))
+            won.extend(sessions[-1].name[-1] for _ in sessions[-1].runs)
+        except StoreBusy:
+            pass
+
+    def flush(folder):
+        monkeypatch.setattr(_session, "flush", really)
+        claim()
+        really(folder)
+
+    monkeypatch.setattr(_session, "flush", flush)
+    claim()
+    assert won == ["0"]
+    assert store.held("a") == {"a"}
+    for session in sessions:
+        session.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@hypothesis.given(content=JSON | st.fixed_dictionaries({"runs": JSON, "about": JSON}))
+@hypothesis.example(content={"runs": [["x"]], "about": 3})
+def test_no_claims_are_an_obstacle(tmp_path_factory, content):
+    store = Store(tmp_path_factory.mktemp("store"))
+    session = store.claim(["a"])
+    for name in ("claims.json", "held.json"):
+        (store.path / "running" / session.name / name).write_text(json.dumps(content))
+    (one,) = store.status().sessions
+    assert all(isinstance(run, str) for run in one.claimed) and isinstance(one.about, dict)
+    assert store.held(["b"]) == set(one.claimed) & {"b"}
+    store.claim_free(["c"]).close()
+    session.close()
+    store.claim(["c"]).close()
 
 
 def test_who_is_under_way_is_told_without_records(tmp_path, live):

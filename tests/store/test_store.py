@@ -190,6 +190,43 @@ def test_a_full_disk(tmp_path, finished, live):
         subprocess.run(["umount", tmp_path], check=True)
 
 
+@pytest.mark.parametrize("name", ["running", "packs"])
+def test_nothing_is_written_through_a_link(tmp_path, finished, name):
+    store, outside = Store(tmp_path / "s"), tmp_path / "outside"
+    mine = [outside / ".old-000001-0123abcd-012345", outside / ".000001-0123abcd~0.tmp"]
+    for path in mine:
+        path.mkdir(parents=True)
+    (store.path / name).symlink_to(outside)
+    for act in (lambda: store.claim(["a"]), lambda: store.claim_free(["a"]), store.beacon):
+        with pytest.raises(
+            StoreError, match=rf"{name} is a link to {outside}, .*put that folder in the place"
+        ):
+            act()
+    assert sorted(outside.iterdir()) == sorted(mine)
+    assert Store(store.path, readonly=True).runs() == []
+
+
+def test_nothing_is_swept_behind_a_link(tmp_path, live):
+    store = Store(tmp_path / "s")
+    with store.claim(["a"]) as session:
+        session.publish_resume([live("a")])
+    moved = (store.path / "running" / session.name).rename(tmp_path / "outside")
+    (store.path / "running" / session.name).symlink_to(moved)
+    before = sorted(moved.iterdir())
+    with store.claim(["a"]) as session:
+        session.publish_resume([live("a", 9)])
+    assert sorted(moved.iterdir()) == before
+
+
+def test_a_lock_that_is_a_link_makes_no_file(tmp_path):
+    store = Store(tmp_path / "s")
+    (store.path / "running").mkdir()
+    (store.path / "running" / "lock").symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match="Could not write .*lock"):
+        store.claim(["a"])
+    assert not (tmp_path / "outside").exists()
+
+
 def test_the_store_needs_no_jax(process, tmp_path):
     # Whatever the package itself imports, the store adds no JAX.
     code = "import sys, afterfit; sys.modules.pop('jax', 0)"

@@ -7,6 +7,7 @@ second copy in memory, and hashed as it goes.
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,13 @@ _CODES = {
 
 _Stamp = tuple[str, int, int, int, int]
 
-_intact: set[_Stamp] = set()
-"""Files whose digest this process has checked or made, as they were then."""
+KEPT = 1 << 15
+"""So many files are known to be intact at most: segments and resume points come and go for months."""
+
+_intact: dict[_Stamp, None] = {}
+"""Files whose digest this process has checked or made, as they were then, the first ones first."""
+
+_one_thread = threading.Lock()
 
 
 def write(
@@ -71,7 +77,8 @@ def write(
     start = len(head).to_bytes(8, "little") + head
     arrays = (_little_endian(array) for key in order for array in stacks[key])
     path = publish(folder, name, (start, *arrays), len(start) + position, owner)
-    _intact.add(_stamp(path))
+    with contextlib.suppress(FileNotFoundError):  # another process has sent it on already
+        _remember(_stamp(path))
     return path
 
 
@@ -111,7 +118,7 @@ class ArrayFile:
             return
         if digest_of(self.path) != self.path.stem[-DIGEST:]:
             raise damage(self.path)
-        _intact.add(stamp)
+        _remember(stamp)
 
     @contextlib.contextmanager
     def open(self, *, whole: bool = False) -> Generator["Reader"]:
@@ -157,6 +164,13 @@ def _stamp(path: Path) -> _Stamp:
     """What changes with a file; clocks may go back or be set, so these are compared and never ordered."""
     status = path.stat()
     return str(path.absolute()), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def _remember(stamp: _Stamp) -> None:
+    with _one_thread:
+        _intact[stamp] = None
+        if len(_intact) > KEPT:
+            del _intact[next(iter(_intact))]
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:

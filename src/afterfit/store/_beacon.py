@@ -8,6 +8,7 @@ import types
 from typing import Self
 
 from ._disk import hold, is_held, locked
+from ._error import StoreError
 from ._shared import AbstractShared
 
 
@@ -30,14 +31,22 @@ class Beacon:
                 if _NAME.fullmatch(name) and not is_held(running / name):
                     self._remove(name)
             self._lock: int | None = hold(running / self.name)
-        shared.light(self.name)
+        try:
+            shared.light(self.name)
+        except BaseException:
+            self.put_out()
+            raise
 
     def put_out(self) -> None:
-        """Tells the workers to stop at the next resume point."""
-        self._remove(self.name)
+        """Tells the workers to stop at the next resume point.
+
+        Where the network fails nothing is raised, as the driver may be on its way out with another error. The
+        workers then finish what they have in hand.
+        """
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+        self._remove(self.name)
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +60,7 @@ class Beacon:
         self.put_out()
 
     def _remove(self, name: str) -> None:
-        self._shared.put_out(name)
-        with contextlib.suppress(FileNotFoundError):
+        """Puts a beacon out that nobody holds; if that fails its file stays, for the next driver to try."""
+        with contextlib.suppress(OSError, StoreError):
+            self._shared.put_out(name)
             (self._shared.running / name).unlink()

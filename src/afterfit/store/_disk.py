@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, empty where the file is missing or damaged (claims and locks inform, nothing more)."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -108,7 +108,8 @@ def hold(path: Path) -> int:
     The kernel frees the lock when the process ends, however it ends. A *forked* child shares the handle and
     keeps the lock alive; children that are spawned do not.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    # A link is not followed: whoever may write to a store could have files made elsewhere.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
 

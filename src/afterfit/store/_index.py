@@ -9,7 +9,9 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+import secrets
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from .._folders import cache_folder
@@ -20,6 +22,7 @@ WORTH = 32
 """New packs are remembered once there are so many of them: fewer are read as fast as noted down."""
 
 _VERSION = 1  # of the lines
+_NAMED = re.compile(rb'[0-9a-f]{16}\[[0-9]+,\["([0-9a-f]+\.safetensors)"')
 
 Stamp = tuple[str, int, int]
 """Name, nanosecond of change and size of a pack file."""
@@ -33,27 +36,56 @@ def stamp(path: Path) -> Stamp:
 
 def recall(packs: Path) -> dict[Stamp, Contents]:
     """What is remembered of the packs in a folder."""
-    try:
-        lines = _file(packs).read_bytes().splitlines()
-    except OSError:
-        return {}
-    return dict(_intact(lines))
+    with contextlib.suppress(OSError):
+        return dict(_intact(_lines(_file(packs))))
+    return {}
 
 
-def remember(packs: Path, fresh: Mapping[Stamp, Contents]) -> None:
-    """Notes down what packs hold, if they are many enough; nothing happens where that is impossible."""
+def remember(packs: Path, fresh: Mapping[Stamp, Contents], present: Collection[str]) -> None:
+    """Notes down what packs hold, if they are many enough; nothing happens where that is impossible.
+
+    `present` names all packs that there are: lines of others, and doubled ones, go once they are the most.
+    """
     if len(fresh) < WORTH:
         return
-    text = b"".join(_line(one, contents) for one, contents in fresh.items())
-    file = _file(packs)
+    text = [_line(one, contents) for one, contents in fresh.items()]
     with contextlib.suppress(OSError):
+        file = _file(packs)
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Appended in one piece: of two processes neither undoes the other, and a torn line is passed over.
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(handle, b"\n" + text)
-        finally:
-            os.close(handle)
+        lines = _lines(file)
+        named = {match[1].decode() for line in lines if (match := _NAMED.match(line))}
+        if len(lines) > 2 * len(named.intersection(present)):
+            kept = dict(_intact(lines)) | dict(fresh)
+            _rewrite(file, [_line(one, contents) for one, contents in kept.items() if one[0] in present])
+        elif new := set(text) - set(
+            lines
+        ):  # of processes that look at the same time each notes down the same
+            _append(file, sorted(new))
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        return [line for line in file.read_bytes().splitlines() if line]
+    except FileNotFoundError:
+        return []
+
+
+def _append(file: Path, lines: list[bytes]) -> None:
+    # In one piece: of two processes neither undoes the other, and a torn line is passed over.
+    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(handle, b"\n" + b"\n".join(lines) + b"\n")
+    finally:
+        os.close(handle)
+
+
+def _rewrite(file: Path, lines: list[bytes]) -> None:
+    aside = file.with_name(f".{file.name}-{secrets.token_hex(6)}")
+    try:
+        aside.write_bytes(b"\n".join(lines) + b"\n")
+        os.rename(aside, file)  # what another process notes down meanwhile is lost, and made anew
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _file(packs: Path) -> Path:
@@ -63,7 +95,7 @@ def _file(packs: Path) -> Path:
 
 def _line(one: Stamp, contents: Contents) -> bytes:
     text = json.dumps([_VERSION, one, dataclasses.astuple(contents)], separators=(",", ":")).encode()
-    return _digest(text) + text + b"\n"
+    return _digest(text) + text
 
 
 def _intact(lines: list[bytes]) -> Iterator[tuple[Stamp, Contents]]:

@@ -89,11 +89,25 @@ class SharedObjects(AbstractShared):
             found = pool.map(self._file, names)
             yield from ((name, path) for name, path in zip(names, found, strict=True) if path is not None)
 
+    def mend(self, name: str) -> bool:
+        with self._aside(name) as handle:
+            try:
+                whole = f"{digest_of(self._fetched / name)}.safetensors" == name
+            except OSError:  # gone, or on a part of the disk that cannot be read
+                whole = False
+            return whole or self._fetch(name, handle)
+
     def send(self) -> None:
         for path in sorted(self.outbox.glob("*.safetensors")):
             with self._asking():
-                self._files.put_file(str(path), f"{self._root}/packs/{path.name}")
-            with contextlib.suppress(FileNotFoundError):  # another process has sent it too
+                try:
+                    self._files.put_file(str(path), f"{self._root}/packs/{path.name}")
+                except FileNotFoundError:
+                    if path.exists():
+                        raise
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another process has sent it, and moves what it sent
                 os.rename(path, self._fetched / path.name)
 
     def light(self, beacon: str) -> None:
@@ -122,26 +136,28 @@ class SharedObjects(AbstractShared):
         return [name for path in found if (name := path.rstrip("/").rsplit("/", 1)[-1])]
 
     def _file(self, name: str) -> Path | None:
-        """One pack on this machine, `None` where somebody has deleted it.
-
-        What comes is written aside, under a lock that two who want the same pack share.
-        """
+        """One pack on this machine, `None` where somebody has deleted it."""
         path = self._fetched / name
         if path.exists():
             return path
-        aside = self._fetched / f".{name}.part"
+        with self._aside(name) as handle:
+            return path if path.exists() or self._fetch(name, handle) else None
+
+    @contextlib.contextmanager
+    def _aside(self, name: str) -> Generator[int]:
+        """The handle of the file that a pack is fetched to, locked, so that two who want it fetch it once."""
         try:
-            handle = hold(aside)
+            handle = hold(self._fetched / f".{name}.part")
         except OSError as error:
-            raise explain(error, aside) from error
+            raise explain(error, self._fetched / name) from error
         try:
-            return path if path.exists() or self._fetch(name, aside, handle) else None
+            yield handle
         finally:
             os.close(handle)
 
-    def _fetch(self, name: str, aside: Path, handle: int) -> bool:
-        """Whether a pack could be fetched; `aside` is locked, and nobody has fetched the pack meanwhile."""
-        there = f"packs/{name}"
+    def _fetch(self, name: str, handle: int) -> bool:
+        """Whether a pack could be fetched; its file aside is locked by `handle`."""
+        there, aside = f"packs/{name}", self._fetched / f".{name}.part"
         try:
             with self._asking():
                 try:
@@ -150,6 +166,7 @@ class SharedObjects(AbstractShared):
                     return False
             if f"{digest_of(aside)}.safetensors" != name:
                 raise damage(f"{self.address}/{there}")
+            os.fsync(handle)  # else a power cut may leave the name without the content
         except BaseException:
             os.ftruncate(handle, 0)  # not removed: another process may be waiting for its lock
             raise

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._disk import hold, is_held, owner, read_json, remove_folder, temporaries
 from ._error import explain, StoreError
@@ -30,8 +30,10 @@ Stored = Callable[[Iterable[str]], set[str]]
 SWEPT_FOR = 4
 """Sessions that a new one sweeps for, on the average."""
 
-_SESSION_NAME = re.compile(r"\d{6}-[0-9a-f]{8}")
-_POINT_NAME = re.compile(r"(resume|segment)-(\d{6})-[0-9a-f]{32}\.safetensors")
+# Numbers have six digits until they need more, so names are sorted by them as numbers and never as text.
+_SESSION_NAME = re.compile(r"([0-9]{6,})-[0-9a-f]{8}")
+_LEFTOVER_NAME = re.compile(r"\.(new-[0-9]{6,}-[0-9a-f]{8}|old-[0-9]{6,}-[0-9a-f]{8}-[0-9a-f]{6})")
+_POINT_NAME = re.compile(r"(resume|segment)-([0-9]{6,})-[0-9a-f]{32}\.safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,17 @@ class Point:
         file = RunFile(self.path)
         file.verify()
         return file
+
+
+class Claim(NamedTuple):
+    """What a session says of its runs.
+
+    - `runs`: those that it holds. Until it has chosen, those that it asked for; none where unreadable.
+    - `settled`: whether it has chosen. Then its claim never changes.
+    """
+
+    runs: tuple[str, ...]
+    settled: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +92,16 @@ class SessionFolder:
         return read_json(self.path / "lock")
 
     @property
-    def claims(self) -> dict[str, Any]:
-        """`runs` it trains and what it says `about` itself."""
-        return {"runs": [], "about": {}, **read_json(self.path / "claims.json")}
+    def claim(self) -> Claim:
+        """Which runs it holds."""
+        held = _runs_in(self.path / "held.json")
+        return Claim(_runs_in(self.path / "claims.json") or (), False) if held is None else Claim(held, True)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it says about itself."""
+        about = read_json(self.path / "claims.json").get("about")
+        return about if isinstance(about, dict) else {}
 
     def points(self, kind: str) -> list[Point]:
         """Its resume points or segments, newest first."""
@@ -90,6 +110,14 @@ class SessionFolder:
             if match := _POINT_NAME.fullmatch(path.name):
                 found.append(Point(path, kind, int(match[2])))
         return sorted(found, key=lambda point: point.number, reverse=True)
+
+
+def _runs_in(path: Path) -> tuple[str, ...] | None:
+    """The runs that a file of claims lists, `None` where it is missing or damaged."""
+    runs = read_json(path).get("runs")
+    if isinstance(runs, list) and all(isinstance(run, str) for run in runs):
+        return tuple(runs)
+    return None
 
 
 def sessions(running: Path) -> list[SessionFolder]:
@@ -101,39 +129,74 @@ def session_names(running: Path) -> list[str]:
     """The names of the sessions of a store, oldest first."""
     if not running.is_dir():
         return []
-    return sorted(name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name))
+    return sorted((name for name in os.listdir(running) if _SESSION_NAME.fullmatch(name)), key=_age)
+
+
+def _age(name: str) -> tuple[int, str]:
+    """What sessions are sorted by, from their names."""
+    return int(name.partition("-")[0]), name
+
+
+Rival = tuple[SessionFolder, frozenset[str]]
+"""Another session, and which of the runs that one wants it claimed."""
 
 
 class Claims:
     """Which runs the sessions of a store hold, as far as this process has looked.
 
-    A session's claims never change and its name never comes again, so they are read once: with thousands of
-    workers most of what is listed is known, and the lock of the store is held for a moment only.
+    What a session has chosen never changes and its name never comes again, so it is read once: with thousands
+    of workers most of what is listed is known, and the lock of the store is held for a moment only.
     """
 
     def __init__(self, running: Path):
         self._running = running
         self._known: dict[str, frozenset[str]] = {}
 
+    def all(self) -> list[tuple[SessionFolder, frozenset[str]]]:
+        """The sessions by age, dead or alive, with the runs they claimed: none where these are unreadable."""
+        return [(folder, runs) for folder, runs, _ in self._look()]
+
     def holders(self, runs: Iterable[str]) -> list[SessionFolder]:
         """The sessions that claimed any of `runs` or whose claims are unreadable, dead or alive, by age."""
         wanted = set(runs)
-        return [folder for folder, held in self.all() if not held or not wanted.isdisjoint(held)]
+        return [
+            folder
+            for folder, claimed, settled in self._look()
+            if not wanted.isdisjoint(claimed) or not (claimed or settled)
+        ]
 
-    def all(self) -> list[tuple[SessionFolder, frozenset[str]]]:
-        """The sessions by age, dead or alive, with the runs they claimed: none where these are unreadable."""
-        listed = sessions(self._running)
-        self._known = {folder.name: self._known.get(folder.name) or _claimed(folder) for folder in listed}
-        return [(folder, self._known[folder.name]) for folder in listed]
+    def rivals(self, runs: Iterable[str], session: SessionFolder | None = None) -> list[Rival]:
+        """The sessions that claimed any of `runs`, dead or alive, by age, and which of them.
 
-    def held(self, runs: Iterable[str], before: int | None = None) -> set[str]:
-        """Those of `runs` that living sessions hold, of all numbers or of those below `before`."""
-        wanted = set(runs)
-        found: set[str] = set()
-        for folder, claimed in self.all():
-            ours = wanted & claimed
-            if ours and (before is None or folder.number < before) and folder.alive:
-                found |= ours
+        From the view of one that has not chosen yet these are the older ones and those that have chosen. Both
+        are needed: on a network file system a listing may be old, and a number be given out again.
+        """
+        wanted = frozenset(runs)
+        return [
+            (folder, wanted & claimed)
+            for folder, claimed, settled in self._look()
+            if not wanted.isdisjoint(claimed)
+            and (session is None or settled or _age(folder.name) < _age(session.name))
+        ]
+
+    def held(self, runs: Iterable[str]) -> set[str]:
+        """Those of `runs` that living sessions hold."""
+        return {run for folder, claimed in self.rivals(runs) if folder.alive for run in claimed}
+
+    def _look(self) -> list[tuple[SessionFolder, frozenset[str], bool]]:
+        """All sessions, their runs, and whether they have chosen."""
+        found = []
+        before = self._known  # of this process's threads another one may look at the same time
+        known: dict[str, frozenset[str]] = {}
+        for folder in sessions(self._running):
+            runs, settled = before.get(folder.name), True
+            if runs is None:
+                listed, settled = folder.claim
+                runs = frozenset(listed)
+            if settled:
+                known[folder.name] = runs
+            found.append((folder, runs, settled))
+        self._known = known
         return found
 
 
@@ -141,10 +204,6 @@ class Claims:
 def claims_in(running: Path) -> Claims:
     """The claims of a store, remembered for as long as this process lives."""
     return Claims(running)
-
-
-def _claimed(folder: SessionFolder) -> frozenset[str]:
-    return frozenset(folder.claims["runs"])
 
 
 def open_session(
@@ -177,6 +236,19 @@ def open_session(
     return SessionFolder(running / name), handle
 
 
+def settle(folder: SessionFolder, runs: Iterable[str]) -> None:
+    """Tells which of the runs that it asked for a session holds.
+
+    Written aside, but not flushed: what dies with the disk's cache dies with the process.
+    """
+    aside = folder.path / ".held"
+    try:
+        aside.write_text(json.dumps({"runs": list(runs)}) + "\n")
+        os.rename(aside, folder.path / "held.json")
+    except OSError as error:
+        raise explain(error, folder.path / "held.json") from error
+
+
 def next_number(names: Sequence[str]) -> int:
     """The number of the session that follows those of these names."""
     return 1 + (int(names[-1].partition("-")[0]) if names else 0)
@@ -197,24 +269,38 @@ def sweep(running: Path, outbox: Path, stored: Stored) -> None:
     A resume point goes only when each of its runs is in a pack, or in an intact resume point of a later
     session (or a later one of its own).
     """
-    for leftover in [*running.glob(".new-*"), *running.glob(".old-*")]:
-        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in running.glob(".*"):
+        if _LEFTOVER_NAME.fullmatch(leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
     folders = sessions(running)
     alive = {folder.name for folder in folders if folder.alive}
     for path in temporaries(outbox):
-        if owner(path.name) not in alive:
+        if _SESSION_NAME.fullmatch(owner(path.name)) and owner(path.name) not in alive:
             _delete(path)
+    _sweep_points(folders, alive, stored)
+
+
+def sweep_inherited(running: Path, names: Iterable[str], stored: Stored) -> None:
+    """`sweep` of the dead sessions of some names alone: besides these it looks only at those that have taken
+    runs of theirs over."""
+    inherited, claims = set(names), claims_in(running)
+    runs = {run for folder, claimed in claims.all() if folder.name in inherited for run in claimed}
+    folders = claims.holders(runs)
+    _sweep_points(folders, {folder.name for folder in folders if folder.alive}, stored)
+
+
+def _sweep_points(folders: Sequence[SessionFolder], alive: set[str], stored: Stored) -> None:
+    """Removes what the dead among some sessions left, given by age, and nobody needs."""
     later: list[tuple[Point, set[str]]] = []
     for folder in reversed(folders):
+        if folder.path.is_symlink():  # nobody of ours makes links
+            continue
         kept = False
         for point in folder.points("resume"):
-            try:
-                runs = set(RunFile(point.path).runs)
-            except (StoreError, FileNotFoundError):
-                if folder.name in alive:
-                    continue
-                runs = set(folder.claims["runs"])  # what it may have held
-            if folder.name in alive or not _superseded(runs - stored(runs), later):
+            runs = _runs_at(point, folder)
+            if runs is None:
+                kept = True
+            elif folder.name in alive or not _superseded(runs - stored(runs), later):
                 kept = True
                 later.append((point, runs))
             else:
@@ -225,6 +311,17 @@ def sweep(running: Path, outbox: Path, stored: Stored) -> None:
             _delete(path)
         if not kept:
             remove_folder(folder.path)
+
+
+def _runs_at(point: Point, folder: SessionFolder) -> set[str] | None:
+    """The runs of a resume point, or those that a damaged one may hold; `None` where neither it nor the
+    claims can be read, which may pass."""
+    try:
+        return set(RunFile(point.path).runs)
+    except FileNotFoundError:
+        return set()
+    except StoreError:
+        return set(folder.claim.runs) or None
 
 
 def usable(file: RunFile) -> bool:

@@ -1,7 +1,9 @@
 """A process's right to train some runs, and what it publishes on the way."""
 
 import contextlib
+import math
 import os
+import time
 import types
 import warnings
 from collections.abc import Iterable, Sequence
@@ -18,15 +20,22 @@ from ._running import (
     next_number,
     open_session,
     Point,
+    Rival,
     session_names,
     SessionFolder,
+    settle,
     Stored,
     sweep,
     sweep_due,
+    sweep_inherited,
     usable,
 )
 from ._shared import AbstractShared
 from ._version import RESULTS_VERSION
+
+
+SWEEP_EVERY = 60.0
+"""Seconds between sweeps of what a session inherited: all others wait for the lock meanwhile."""
 
 
 class Session:
@@ -57,10 +66,10 @@ class Session:
         self._last_step: dict[str, int] = {}  # of each run, in its newest resume point of ours
         self._published: set[str] = set()
         shared.send()  # what a process could not send before it ended is trained
-        claims = claims_in(self._running)
+        claims, wanted = claims_in(self._running), frozenset(runs)
         with locked(self._running / "lock"):  # all others wait for it: what can be done later is done later
             if not free:
-                _refuse_taken(claims.holders(runs), frozenset(runs))
+                _refuse_taken(_living(claims.rivals(wanted)), wanted)
             listed = session_names(self._running)
             number = next_number(listed)
             if sweep_due(number, len(listed)):
@@ -70,20 +79,22 @@ class Session:
         self._lock: int | None = handle
         try:
             flush(self._running)
+            # Of two sessions that want a run the older has it. One that ended before we looked published
+            # first, so it is seen here or there.
+            rivals = claims.rivals(wanted, folder)
+            living = _living(rivals)
             if free:
-                # Of two sessions that want a run the older has it. One that ended before we looked published
-                # first, so it is seen here or there.
-                taken = claims.held(runs, before=number)
-                taken |= stored(runs)
-                runs = [run for run in runs if run not in taken]
-            self._runs = frozenset(runs)
+                wanted = wanted.difference(stored(wanted), *(claimed for _, claimed in living))
+            else:
+                _refuse_taken(living, wanted)
+            self._runs = wanted
             # Dead sessions that held runs of ours: they go when our resume points or packs replace theirs.
-            self._inherited = [
-                other.name
-                for other, claimed in claims.all()
-                if other.name != folder.name and self._runs & claimed
-            ]
+            self._inherited = [other.name for other, claimed in rivals if self._runs & claimed]
+            self._next_sweep = -math.inf
+            settle(folder, [run for run in runs if run in self._runs])
         except BaseException:
+            with contextlib.suppress(OSError):
+                remove_folder(folder.path)
             os.close(handle)
             raise
 
@@ -116,7 +127,7 @@ class Session:
                 except FileNotFoundError:  # swept: its runs are stored, or not ours
                     continue
                 except StoreError as error:
-                    if wanted & set(folder.claims["runs"]):
+                    if wanted & set(folder.claim.runs):
                         warnings.warn(
                             StoreWarning(f"{error} Going on from an earlier point, or from the start."),
                             stacklevel=2,
@@ -163,6 +174,8 @@ class Session:
             # What cannot be cleaned now (a full or vanished disk) a later claim sweeps.
             with contextlib.suppress(OSError, StoreError):
                 self._published |= self._stored(self._runs)
+                self._next_sweep = -math.inf
+                self._sweep_inherited()
             with contextlib.suppress(OSError, StoreError), locked(self._running / "lock"):
                 for kind in self._points:
                     self._prune(kind)
@@ -224,10 +237,11 @@ class Session:
             covered |= runs
 
     def _sweep_inherited(self) -> None:
-        if self._inherited:
+        if self._inherited and time.monotonic() >= self._next_sweep:
             with locked(self._running / "lock"):
-                sweep(self._running, self._shared.outbox, self._stored)
+                sweep_inherited(self._running, self._inherited, self._stored)
             self._inherited = [name for name in self._inherited if (self._running / name).exists()]
+            self._next_sweep = time.monotonic() + SWEEP_EVERY
 
 
 def held(running: Path, runs: Iterable[str]) -> set[str]:
@@ -235,19 +249,19 @@ def held(running: Path, runs: Iterable[str]) -> set[str]:
     return claims_in(running).held(runs)
 
 
-def _refuse_taken(holders: Sequence[SessionFolder], runs: frozenset[str]) -> None:
-    for other in holders:
-        if not other.alive:
-            continue
-        taken = runs & set(other.claims["runs"])
-        if taken:
-            process = other.process
-            where = f"pid {process.get('pid')}, host {process.get('host')}, since {process.get('since')}"
-            verb = "run is" if len(taken) == 1 else "runs are"
-            raise StoreBusy(
-                f"{len(taken)} of these {len(runs)} {verb} being trained by another process ({where}): "
-                "wait for it, or use another --store."
-            )
+def _living(rivals: Iterable[Rival]) -> list[Rival]:
+    return [rival for rival in rivals if rival[0].alive]
+
+
+def _refuse_taken(living: Sequence[Rival], runs: frozenset[str]) -> None:
+    for other, taken in living:
+        process = other.process
+        where = f"pid {process.get('pid')}, host {process.get('host')}, since {process.get('since')}"
+        verb = "run is" if len(taken) == 1 else "runs are"
+        raise StoreBusy(
+            f"{len(taken)} of these {len(runs)} {verb} being trained by another process ({where}): "
+            "wait for it, or use another --store."
+        )
 
 
 def _read_wanted(point: Point, wanted: set[str]) -> dict[str, LiveRun]:

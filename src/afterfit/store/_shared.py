@@ -19,7 +19,7 @@ PACK_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
 
 
 def visible(names: Iterable[str]) -> set[str]:
-    """Those of the names in a folder of packs that are packs, or were meant to be."""
+    """Those of the names in a folder that are published files, or were meant to be."""
     return {name for name in names if name.endswith(".safetensors") and name[0] != "."}
 
 
@@ -69,6 +69,13 @@ class AbstractShared(abc.ABC):
         """Packs, each with its file on this machine, but for those that somebody has deleted.
 
         Raises `StoreError` where one cannot be had whole.
+        """
+
+    @abc.abstractmethod
+    def mend(self, name: str) -> bool:
+        """Gets a pack anew if its file on this machine is damaged; `False` where there is no other one.
+
+        Raises `StoreError` as `files` does.
         """
 
     @abc.abstractmethod
@@ -139,6 +146,9 @@ class SharedFolder(AbstractShared):
 
     def files(self, names: Iterable[str]) -> Iterator[tuple[str, Path]]:
         return ((name, self.outbox / name) for name in names)
+
+    def mend(self, name: str) -> bool:
+        return False
 
     def send(self) -> None:
         pass  # a pack in this outbox is published

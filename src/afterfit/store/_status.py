@@ -15,6 +15,7 @@ from ._pack import RunEntry
 from ._records import LiveRun, OUTCOMES
 from ._runfile import RunFile
 from ._running import claims_in, SessionFolder, sessions
+from ._shared import visible
 
 
 _TRIES = 5  # a point may be replaced by a newer one between listing the folder and opening it
@@ -76,9 +77,8 @@ def read_status(running: Path, entries: Callable[[], list[RunEntry]]) -> StoreSt
     living = []
     for folder in sessions(running):
         if folder.alive:
-            living.append(
-                (folder.name, folder.process, folder.claims, *_read_live(folder, "resume", "segment"))
-            )
+            said = folder.claim.runs, folder.about, folder.process
+            living.append((folder.name, *said, *_read_live(folder, "resume", "segment")))
         else:
             for run, found in _read_live(folder, "resume")[0].items():
                 dead[run] = dead[run].followed_by(found) if run in dead else found
@@ -87,8 +87,8 @@ def read_status(running: Path, entries: Callable[[], list[RunEntry]]) -> StoreSt
     failed = {(entry.session, entry.run) for entry in contents if entry.outcome == "failed"}
     held: set[str] = set()
     found = []
-    for name, process, claims, live, progress in living:
-        held |= set(claims["runs"])
+    for name, claimed, about, process, live, progress in living:
+        held |= set(claimed)
         # A resumed run's first records are still in the dead session until a new resume point has them.
         ended = stored | {run for session, run in failed if session == name}
         live = {
@@ -102,11 +102,11 @@ def read_status(running: Path, entries: Callable[[], list[RunEntry]]) -> StoreSt
                 process.get("pid", 0),
                 process.get("host", ""),
                 process.get("since", ""),
-                claims["about"],
+                about,
                 progress,
-                tuple(claims["runs"]),
+                claimed,
                 live,
-                tuple(run for run in claims["runs"] if run not in live and run not in ended),
+                tuple(run for run in claimed if run not in live and run not in ended),
             )
         )
     runs = [entry for entry in contents if not entry.trunk]
@@ -150,7 +150,7 @@ def listing_digest(running: Path, packs: Iterable[str]) -> str:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".safetensors") and name[0] != ".")
+        return sorted(visible(os.listdir(folder)))
     except FileNotFoundError:
         return []
 

@@ -3,9 +3,9 @@
 import json
 import os
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ._beacon import Beacon
 from ._error import explain, StoreError, StoreWarning
@@ -17,6 +17,9 @@ from ._session import held, Session
 from ._shared import AbstractShared, MARKER, PACK_NAME, SharedFolder
 from ._status import listing_digest, read_status, StoreStatus
 from ._version import FORMAT
+
+
+_T = TypeVar("_T")
 
 
 class Store:
@@ -104,8 +107,9 @@ class Store:
                     f"Expected a stored run, got {run!r}: {self.address} holds {len(self._best)} others. "
                     "`Store.runs` lists them."
                 )
+        packs = {entry.pack.name for entry in entries}
         try:
-            return read_entries(entries, Wanted(snapshots, texts, measures))
+            return self._mending(packs, lambda: read_entries(entries, Wanted(snapshots, texts, measures)))
         except FileNotFoundError as error:
             raise StoreError(
                 f"{error.filename or error} was removed while it was being read: try again."
@@ -179,7 +183,8 @@ class Store:
                     self._remembered = recall(path.parent)
                 contents = self._remembered.pop(one, None)
                 if contents is None:
-                    contents = fresh[one] = Contents.read(path)
+                    contents = self._mending([name], lambda path=path: Contents.read(path))
+                    fresh[stamp(path)] = contents
             except FileNotFoundError:
                 continue
             pack = self._packs[name] = Pack(path, contents)
@@ -187,7 +192,16 @@ class Store:
                 if entry.run not in self._best or self._best[entry.run].rank < entry.rank:
                     self._best[entry.run] = entry
         if self._packs:
-            remember(next(iter(self._packs.values())).path.parent, fresh)
+            remember(next(iter(self._packs.values())).path.parent, fresh, self._packs.keys())
+
+    def _mending(self, packs: Iterable[str], read: Callable[[], _T]) -> _T:
+        """What `read` gives of some packs; a copy that is damaged here is fetched anew first."""
+        try:
+            return read()
+        except StoreError:
+            if not all(self._shared.mend(name) for name in packs):
+                raise
+            return read()
 
     def _pass_over(self, names: set[str]) -> None:
         """Warns once of files that are not called as packs are."""
@@ -245,3 +259,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise explain(error, folder) from error
+    if folder.is_symlink():
+        raise StoreError(
+            f"{folder} is a link to {folder.resolve()}, and a store writes and deletes only in itself: put "
+            "that folder in the place of the link, or move the whole store to where there is room."
+        )
