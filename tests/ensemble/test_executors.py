@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import json
 import multiprocessing
 import sys
@@ -15,7 +16,7 @@ from afterfit.ensemble._device import _free
 from afterfit.ensemble._run import read_run
 from afterfit.ensemble._shards import fixed_shards, Lots, steps_of
 from afterfit.models import MLP
-from afterfit.store import Store
+from afterfit.store import Store, StoreError
 from afterfit.tasks import BinaryOperation
 from afterfit.training import RecipeError
 
@@ -30,6 +31,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(_driver, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(_worker, "PAUSE", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +153,7 @@ def test_runs_that_cost_too_many_workers_are_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(_driver, "work", fail)
     with (
         concurrent.futures.ThreadPoolExecutor(2) as pool,
-        pytest.raises(RuntimeError, match="6 workers were"),
+        pytest.raises(RuntimeError, match="6 workers in a row were lost.*BrokenExecutor: it was killed"),
     ):
         PLAN.run(tmp_path / "s", executor=pool, display=silent)
 
@@ -168,7 +170,7 @@ def test_a_run_that_no_worker_survives_does_not_keep_the_others_from_the_store(t
     monkeypatch.setattr(_driver, "MOST_LOSSES", 1)
     with (
         concurrent.futures.ThreadPoolExecutor(1) as pool,
-        pytest.raises(RuntimeError, match=f"(?s)workers were lost over each of . runs, {poison} for"),
+        pytest.raises(RuntimeError, match=f"workers in a row were lost over each of . runs.* {poison} for"),
     ):
         PLAN.run(tmp_path / "s", executor=pool, display=silent)
     others = [run.id for run in PLAN.runs[1:]]
@@ -176,6 +178,51 @@ def test_a_run_that_no_worker_survives_does_not_keep_the_others_from_the_store(t
     monkeypatch.setattr(_driver, "work", really)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert PLAN.run(tmp_path / "s", executor=pool, display=silent).identical(alone)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_trouble_of_one_worker_is_not_the_end_of_the_sweep(tmp_path, monkeypatch, alone, answered):
+    """Its disk is full for a while; with `answered` it can say so itself."""
+    orders, owner = [], _worker if answered else _driver
+    really = _worker._work if answered else _worker.work
+
+    def work(order):
+        orders.append(order)
+        if len(orders) in (1, 3):
+            raise OSError(28, "No space left on device")
+        return really(order)
+
+    monkeypatch.setattr(owner, "_work" if answered else "work", work)
+    told = pytest.warns(UserWarning, match=r"worker \d+@.*: OSError: .*No space left on device")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, told if answered else contextlib.nullcontext():
+        assert PLAN.run(tmp_path / "s", executor=pool, display=silent).identical(alone)
+    assert len(orders) > 3
+
+
+@pytest.mark.filterwarnings("ignore:worker")
+def test_what_no_worker_can_train_ends_with_what_the_last_one_said(tmp_path, monkeypatch):
+    def work(order):
+        raise StoreError("Could not write it.")
+
+    monkeypatch.setattr(_worker, "_work", work)
+    monkeypatch.setattr(_driver, "MOST_LOSSES", 1)
+    said = (
+        r"2 workers in a row .*, or could not train it.* The last: worker \d+@.*: StoreError: Could not write"
+    )
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match=said):
+        PLAN.run(tmp_path / "s", executor=pool, display=silent)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_broken_executor_that_nothing_can_replace_ends_the_sweep(tmp_path):
+    def unlicensed():
+        raise RuntimeError("no licence")
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(2, initializer=unlicensed) as pool,
+        pytest.raises(concurrent.futures.BrokenExecutor, match="initializer failed"),
+    ):
+        PLAN.run(tmp_path / "s", executor=pool, display=silent)
 
 
 @pytest.mark.slow
