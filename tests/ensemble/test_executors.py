@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import afterfit as af
-from afterfit.ensemble import _driver, _worker, attend, connect, silent
+from afterfit.ensemble import _driver, _runner, _worker, attend, connect, silent
 from afterfit.ensemble._device import _free
 from afterfit.ensemble._run import read_run
 from afterfit.ensemble._shards import fixed_shards, Lots, steps_of
@@ -327,6 +327,50 @@ def test_the_jobs_of_an_array_share_a_sweep(tmp_path, alone):
     assert (last.stored, last.held, last.failed) == (6, 0, {})
     assert set(copies(tmp_path / "s").values()) == {1}
     assert plan.run(tmp_path / "s", display=silent).identical(plan.run(display=silent))
+
+
+def counted(monkeypatch) -> list[list[str]]:
+    """What is claimed from now on, claim by claim."""
+    claims, claim_free = [], Store.claim_free
+
+    def claim(store, runs, about=None):
+        claims.append(list(runs))
+        return claim_free(store, runs, about)
+
+    monkeypatch.setattr(Store, "claim_free", claim)
+    return claims
+
+
+def test_jobs_that_find_nothing_to_do_claim_nothing(tmp_path, monkeypatch):
+    PLAN.train(tmp_path / "s", display=silent)
+    claims = counted(monkeypatch)
+    for index in range(1, 5):
+        assert attend(PLAN.runs, tmp_path / "s", index, 4, display=silent) == ({}, 6, 0)
+    more = af.sweep(BASE, {"model.hidden": [(8,), (6,)], "seed": range(4)})
+    with Store(tmp_path / "s").claim([more.runs[-1].id]):
+        found = attend(more.runs, tmp_path / "s", 2, 4, display=silent)
+    assert found == ({}, 7, 1)
+    assert claims == [[more.runs[3].id]]
+
+
+def test_a_failed_run_is_tried_again_by_the_job_of_its_shard_alone(tmp_path, monkeypatch):
+    plan = af.sweep(BASE, {"probes": [(broken,)], "seed": range(4)})
+    found = [attend(plan.runs, tmp_path / "s", index, 4, display=silent) for index in (1, 2, 3, 4, 4)]
+    assert [len(one.failed) for one in found] == [4, 1, 1, 1, 1]
+    assert found[3].failed.keys() == found[4].failed.keys()
+
+
+def test_a_trunk_that_failed_in_another_job_is_not_waited_for(tmp_path, monkeypatch):
+    """The failure is planted; what follows it is real."""
+
+    def trainer(pack, *more):
+        raise RuntimeError("a task of the user's")
+
+    monkeypatch.setattr(_runner, "Trainer", trainer)
+    plan = af.sweep(af.fork(BASE, 20), {"optimiser.weight_decay": [0.0, 1.0]})
+    found = [attend(plan.runs, tmp_path / "s", index, 2, display=silent) for index in (1, 2)]
+    raised = sorted(str(error) for one in found for error in one.failed.values())
+    assert raised == ["a task of the user's", "it failed in another job."]
 
 
 def test_devices_are_shared_out_by_locks(tmp_path, monkeypatch):
