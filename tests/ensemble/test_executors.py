@@ -13,6 +13,7 @@ import pytest
 import afterfit as af
 from afterfit.ensemble import _driver, _runner, _worker, attend, connect, silent
 from afterfit.ensemble._device import _free
+from afterfit.ensemble._executor import renewed
 from afterfit.ensemble._run import read_run
 from afterfit.ensemble._shards import fixed_shards, Lots, steps_of
 from afterfit.models import MLP
@@ -241,6 +242,14 @@ def test_a_killed_process_is_replaced(tmp_path, alone):
     assert killed and data.identical(alone)
 
 
+def test_a_replaced_pool_is_like_the_broken_one():
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=SPAWN, max_tasks_per_child=3) as pool:
+        other = renewed(pool)
+    assert isinstance(other, concurrent.futures.ProcessPoolExecutor)
+    assert vars(other)["_max_workers"] == 2 and vars(other)["_max_tasks_per_child"] == 3
+    other.shutdown()
+
+
 def test_two_drivers_share_a_sweep(tmp_path, alone):
     found = []
 
@@ -377,3 +386,10 @@ def test_devices_are_shared_out_by_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     assert [_free(["0", "1"]), _free(["0", "1"])] == ["0", "1"]
     assert _free(["0", "1"]) in ("0", "1")  # nobody is sent away
+
+
+def test_locks_of_devices_in_a_folder_of_somebody_else_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("os.getuid", lambda: 4321)
+    with pytest.raises(OSError, match="Expected a folder of this user's, got .*-4321 of user"):
+        _free(["0", "1"])
