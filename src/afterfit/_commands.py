@@ -22,6 +22,14 @@ def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
+def how_to_go_on(store: str | os.PathLike) -> str:
+    """What an interrupted command says of its store."""
+    return (
+        f"{store} keeps what was trained: start the same command again to go on, "
+        f"or look at it: afterfit view {store}"
+    )
+
+
 def demo(options: argparse.Namespace) -> int:
     """Trains the default experiment."""
     from ._demo import demo as default_sweep
@@ -45,10 +53,7 @@ def _train_and_report(planned: typing.Any, options: argparse.Namespace) -> int:
     display = _display()
     count = len(planned.runs)
     tell(f"{planned.title}: {count} run{'s' * (count != 1)}, results in {options.store}")
-    options.resumes = (
-        f"{options.store} keeps what was trained: start the same command again to go on, "
-        f"or look at it: afterfit view {options.store}"
-    )
+    options.resumes = how_to_go_on(options.store)
     try:
         with _watched(options):
             executor = _workers(options)
@@ -107,7 +112,7 @@ def worker(options: argparse.Namespace) -> int:
     from .ensemble import attend, read_recipe
 
     planned = read_recipe(options.recipe, _settings(options.set))
-    options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
+    options.resumes = how_to_go_on(options.store)
     index, count = options.shard
     found = attend(
         planned.runs, options.store, index, count, display=_display(), resume_every=options.resume_every
@@ -137,7 +142,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
     study, figures = find_figures(options.paper)
     output = options.output or pathlib.Path("results") / study.name / options.scale
-    options.resumes = f"{options.store} keeps what was trained: start the same command again to go on."
+    options.resumes = how_to_go_on(options.store)
     with _watched(options, output):
         verdicts = run_figures(
             study,

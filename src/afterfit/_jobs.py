@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import shlex
 
 
@@ -17,8 +18,13 @@ def _words(options: argparse.Namespace, shard: str) -> str:
     return f"afterfit worker {store} {recipe} --shard {shard}{changes}"
 
 
+def _minutes(options: argparse.Namespace) -> int:
+    """The time of a job; to SLURM none at all would be no limit."""
+    return max(1, math.ceil(round(options.hours * 60, 6)))
+
+
 def _slurm(options: argparse.Namespace) -> str:
-    hours, minutes = divmod(round(options.hours * 60), 60)
+    hours, minutes = divmod(_minutes(options), 60)
     gpus = f"#SBATCH --gpus-per-task={options.gpus}\n" if options.gpus else ""
     return f"""#!/bin/bash
 # Submit with: sbatch FILE. Start it again to go on with what was interrupted.
@@ -50,7 +56,7 @@ spec:
   completions: {options.jobs}
   parallelism: {options.jobs}
   backoffLimit: {10 * options.jobs}
-  activeDeadlineSeconds: {round(options.hours * 3600)}
+  activeDeadlineSeconds: {60 * _minutes(options)}
   template:
     spec:
       restartPolicy: OnFailure

@@ -1,10 +1,10 @@
 """How much memory is free."""
 
-import contextlib
 import os
-import pathlib
 
 import jax
+
+from ._limits import free_bytes
 
 
 def free_memory(device: jax.Device) -> int:
@@ -16,9 +16,6 @@ def free_memory(device: jax.Device) -> int:
 
 
 def free_host_memory() -> int:
-    """Bytes that this machine could still give to a process."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    """Bytes that this machine could still give to this process."""
+    free = free_bytes()
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 if free is None else free

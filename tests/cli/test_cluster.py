@@ -41,6 +41,15 @@ def test_the_slurm_script_is_one(afterfit, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("hours", "time"), [("0.005", "00:01"), ("0.0251", "00:02"), ("1.1", "01:06")])
+def test_a_job_has_whole_minutes_and_at_least_one(afterfit, hours, time):
+    """To SLURM 00:00:00 is no limit, and Kubernetes refuses it."""
+    assert f"--time={time}:00\n" in afterfit("cluster", "slurm", "r.toml", "--hours", hours).out
+    seconds = 60 * (60 * int(time[:2]) + int(time[3:]))
+    options = ("--hours", hours, "--image", "a")
+    assert f"activeDeadlineSeconds: {seconds}\n" in afterfit("cluster", "kubernetes", "r.toml", *options).out
+
+
 def test_the_kubernetes_manifest_is_one(afterfit):
     yaml = pytest.importorskip("yaml")
     code, out, _ = afterfit("cluster", "kubernetes", "r.toml", "--jobs", 3, "--gpus", 2, "--image", "a: #b")

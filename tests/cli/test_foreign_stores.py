@@ -190,7 +190,12 @@ def test_a_run_that_is_called_like_a_path(afterfit, tmp_path, monkeypatch):
 
 def test_no_file_of_a_recipe_is_endless(afterfit, written, untrained, tmp_path):
     code, _, err = afterfit("run", written({"fork": {"parent": "/dev/zero", "step": 1}}))
-    assert code == 2 and "fork.parent: '/dev/zero' has more than 67,108,864 bytes: it is no recipe" in err
+    assert code == 2 and "fork.parent: '/dev/zero' is no file" in err
+    os.mkfifo(tmp_path / "pipe.toml")
+    code, _, err = afterfit("run", written({"fork": {"parent": str(tmp_path / "pipe.toml"), "step": 1}}))
+    assert code == 2 and "pipe.toml' is no file" in err
+    code, _, err = afterfit("run", "/dev/zero")
+    assert code == 2 and "'/dev/zero' has more than 67,108,864 bytes: it is no recipe" in err
     code, _, err = afterfit("run", written({"fork": {}, "task": {"kind": "TableTask", "table": "/dev/zero"}}))
     assert code == 2 and "task.table: `table` '/dev/zero' cannot be read: it is no file" in err
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from afterfit._commands import how_to_go_on
 from afterfit.cli import _polite_kill
 from afterfit.ensemble import read_recipe, silent
 
@@ -46,10 +47,7 @@ def test_an_interrupted_run_goes_on(afterfit, written, tmp_path):
     for child, number in ((first, signal.SIGINT), (None, signal.SIGTERM)):
         code, out, err = stop(child or start(recipe, store), number)
         assert (code, out) == (130, "")
-        assert err.endswith(
-            f"stopped; {store} keeps what was trained: start the same command again to go on, "
-            f"or look at it: afterfit view {store}\n"
-        )
+        assert err.endswith(f"stopped; {how_to_go_on(store)}\n")
         assert "Traceback" not in err
         assert afterfit("status", store).out.splitlines() == [
             "0 runs stored",

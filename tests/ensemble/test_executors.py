@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import json
 import multiprocessing
 import sys
@@ -10,12 +11,13 @@ import threading
 import pytest
 
 import afterfit as af
-from afterfit.ensemble import _driver, _worker, attend, connect, silent
+from afterfit.ensemble import _driver, _runner, _worker, attend, connect, silent
 from afterfit.ensemble._device import _free
+from afterfit.ensemble._executor import renewed
 from afterfit.ensemble._run import read_run
 from afterfit.ensemble._shards import fixed_shards, Lots, steps_of
 from afterfit.models import MLP
-from afterfit.store import Store
+from afterfit.store import Store, StoreError
 from afterfit.tasks import BinaryOperation
 from afterfit.training import RecipeError
 
@@ -30,6 +32,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(_driver, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(_worker, "PAUSE", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +154,7 @@ def test_runs_that_cost_too_many_workers_are_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(_driver, "work", fail)
     with (
         concurrent.futures.ThreadPoolExecutor(2) as pool,
-        pytest.raises(RuntimeError, match="6 workers were"),
+        pytest.raises(RuntimeError, match="6 workers in a row were lost.*BrokenExecutor: it was killed"),
     ):
         PLAN.run(tmp_path / "s", executor=pool, display=silent)
 
@@ -168,7 +171,7 @@ def test_a_run_that_no_worker_survives_does_not_keep_the_others_from_the_store(t
     monkeypatch.setattr(_driver, "MOST_LOSSES", 1)
     with (
         concurrent.futures.ThreadPoolExecutor(1) as pool,
-        pytest.raises(RuntimeError, match=f"(?s)workers were lost over each of . runs, {poison} for"),
+        pytest.raises(RuntimeError, match=f"workers in a row were lost over each of . runs.* {poison} for"),
     ):
         PLAN.run(tmp_path / "s", executor=pool, display=silent)
     others = [run.id for run in PLAN.runs[1:]]
@@ -176,6 +179,51 @@ def test_a_run_that_no_worker_survives_does_not_keep_the_others_from_the_store(t
     monkeypatch.setattr(_driver, "work", really)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert PLAN.run(tmp_path / "s", executor=pool, display=silent).identical(alone)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_trouble_of_one_worker_is_not_the_end_of_the_sweep(tmp_path, monkeypatch, alone, answered):
+    """Its disk is full for a while; with `answered` it can say so itself."""
+    orders, owner = [], _worker if answered else _driver
+    really = _worker._work if answered else _worker.work
+
+    def work(order):
+        orders.append(order)
+        if len(orders) in (1, 3):
+            raise OSError(28, "No space left on device")
+        return really(order)
+
+    monkeypatch.setattr(owner, "_work" if answered else "work", work)
+    told = pytest.warns(UserWarning, match=r"worker \d+@.*: OSError: .*No space left on device")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, told if answered else contextlib.nullcontext():
+        assert PLAN.run(tmp_path / "s", executor=pool, display=silent).identical(alone)
+    assert len(orders) > 3
+
+
+@pytest.mark.filterwarnings("ignore:worker")
+def test_what_no_worker_can_train_ends_with_what_the_last_one_said(tmp_path, monkeypatch):
+    def work(order):
+        raise StoreError("Could not write it.")
+
+    monkeypatch.setattr(_worker, "_work", work)
+    monkeypatch.setattr(_driver, "MOST_LOSSES", 1)
+    said = (
+        r"2 workers in a row .*, or could not train it.* The last: worker \d+@.*: StoreError: Could not write"
+    )
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match=said):
+        PLAN.run(tmp_path / "s", executor=pool, display=silent)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_broken_executor_that_nothing_can_replace_ends_the_sweep(tmp_path):
+    def unlicensed():
+        raise RuntimeError("no licence")
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(2, initializer=unlicensed) as pool,
+        pytest.raises(concurrent.futures.BrokenExecutor, match="initializer failed"),
+    ):
+        PLAN.run(tmp_path / "s", executor=pool, display=silent)
 
 
 @pytest.mark.slow
@@ -192,6 +240,14 @@ def test_a_killed_process_is_replaced(tmp_path, alone):
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=SPAWN) as pool:
         data = PLAN.run(tmp_path / "s", executor=pool, display=kill)
     assert killed and data.identical(alone)
+
+
+def test_a_replaced_pool_is_like_the_broken_one():
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=SPAWN, max_tasks_per_child=3) as pool:
+        other = renewed(pool)
+    assert isinstance(other, concurrent.futures.ProcessPoolExecutor)
+    assert vars(other)["_max_workers"] == 2 and vars(other)["_max_tasks_per_child"] == 3
+    other.shutdown()
 
 
 def test_two_drivers_share_a_sweep(tmp_path, alone):
@@ -282,7 +338,58 @@ def test_the_jobs_of_an_array_share_a_sweep(tmp_path, alone):
     assert plan.run(tmp_path / "s", display=silent).identical(plan.run(display=silent))
 
 
+def counted(monkeypatch) -> list[list[str]]:
+    """What is claimed from now on, claim by claim."""
+    claims, claim_free = [], Store.claim_free
+
+    def claim(store, runs, about=None):
+        claims.append(list(runs))
+        return claim_free(store, runs, about)
+
+    monkeypatch.setattr(Store, "claim_free", claim)
+    return claims
+
+
+def test_jobs_that_find_nothing_to_do_claim_nothing(tmp_path, monkeypatch):
+    PLAN.train(tmp_path / "s", display=silent)
+    claims = counted(monkeypatch)
+    for index in range(1, 5):
+        assert attend(PLAN.runs, tmp_path / "s", index, 4, display=silent) == ({}, 6, 0)
+    more = af.sweep(BASE, {"model.hidden": [(8,), (6,)], "seed": range(4)})
+    with Store(tmp_path / "s").claim([more.runs[-1].id]):
+        found = attend(more.runs, tmp_path / "s", 2, 4, display=silent)
+    assert found == ({}, 7, 1)
+    assert claims == [[more.runs[3].id]]
+
+
+def test_a_failed_run_is_tried_again_by_the_job_of_its_shard_alone(tmp_path, monkeypatch):
+    plan = af.sweep(BASE, {"probes": [(broken,)], "seed": range(4)})
+    found = [attend(plan.runs, tmp_path / "s", index, 4, display=silent) for index in (1, 2, 3, 4, 4)]
+    assert [len(one.failed) for one in found] == [4, 1, 1, 1, 1]
+    assert found[3].failed.keys() == found[4].failed.keys()
+
+
+def test_a_trunk_that_failed_in_another_job_is_not_waited_for(tmp_path, monkeypatch):
+    """The failure is planted; what follows it is real."""
+
+    def trainer(pack, *more):
+        raise RuntimeError("a task of the user's")
+
+    monkeypatch.setattr(_runner, "Trainer", trainer)
+    plan = af.sweep(af.fork(BASE, 20), {"optimiser.weight_decay": [0.0, 1.0]})
+    found = [attend(plan.runs, tmp_path / "s", index, 2, display=silent) for index in (1, 2)]
+    raised = sorted(str(error) for one in found for error in one.failed.values())
+    assert raised == ["a task of the user's", "it failed in another job."]
+
+
 def test_devices_are_shared_out_by_locks(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     assert [_free(["0", "1"]), _free(["0", "1"])] == ["0", "1"]
     assert _free(["0", "1"]) in ("0", "1")  # nobody is sent away
+
+
+def test_locks_of_devices_in_a_folder_of_somebody_else_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("os.getuid", lambda: 4321)
+    with pytest.raises(OSError, match="Expected a folder of this user's, got .*-4321 of user"):
+        _free(["0", "1"])

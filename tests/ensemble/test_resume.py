@@ -24,10 +24,11 @@ from afterfit.tasks import BinaryOperation
 SCRIPT = """
 import sys
 import afterfit as af
-from afterfit.ensemble import Layout, silent
+from afterfit.ensemble import _publisher, silent
 from afterfit.models import MLP
 from afterfit.tasks import BinaryOperation
 
+_publisher.SHARE = 0  # a resume point whenever one is due, whatever it costs
 experiment = af.Experiment(
     BinaryOperation("x*y", modulus=7, fraction=0.6),
     MLP(hidden=(24,)),
@@ -58,35 +59,37 @@ def contents(folder: pathlib.Path) -> dict:
     return found
 
 
-def wait_for_resume_point(process: subprocess.Popen, folder: pathlib.Path) -> None:
-    """Returns once the process has left something to go on from, or has ended."""
-    while process.poll() is None and not list(folder.glob("running/*/resume*.safetensors")):
+def points(folder: pathlib.Path) -> set[pathlib.Path]:
+    """The resume points in a store."""
+    return set(folder.glob("running/*/resume*.safetensors"))
+
+
+def wait_for_resume_point(process: subprocess.Popen, folder: pathlib.Path, before: set[pathlib.Path]) -> None:
+    """Returns once the process has left something new to go on from, or has ended."""
+    while process.poll() is None and not points(folder) - before:
         time.sleep(0.02)
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
     script = tmp_path / "sweep.py"
-    script.write_text(SCRIPT.replace("STEPS", "8000"))
+    script.write_text(SCRIPT.replace("STEPS", "24000"))
     command = [sys.executable, str(script)]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*command, str(whole)], check=True, capture_output=True, timeout=300)
 
     moments = random.Random(0)
-    kills = 0
-    while kills < 3:
+    for _ in range(3):
+        before = points(killed)
         process = subprocess.Popen(
             [*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_for_resume_point(process, killed)
+        wait_for_resume_point(process, killed, before)
         time.sleep(moments.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:
-            break
-        kills += 1
+        assert process.wait() == -signal.SIGKILL
     subprocess.run([*command, str(killed)], check=True, capture_output=True, timeout=300)
-    assert kills > 0
     assert contents(killed) == contents(whole)
-    assert not list(killed.glob("running/*/resume*"))
+    assert not points(killed)
 
 
 BASE = af.Experiment(

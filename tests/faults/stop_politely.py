@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 
+from afterfit._commands import how_to_go_on
 from afterfit.store import Store
 
 
@@ -62,7 +63,7 @@ def stop(words: list[str], store: pathlib.Path, number: signal.Signals) -> str:
     wait("training", lambda: training(store) or child.poll() is not None)
     child.send_signal(number)
     said = child.communicate(timeout=PATIENCE)[1]
-    wanted = f"stopped; {store} keeps what was trained: start the same command again to go on."
+    wanted = f"stopped; {how_to_go_on(store)}"
     if child.returncode != 130 or said.splitlines()[-1] != wanted or "Traceback" in said:
         return f"exit code {child.returncode}, said {said[-600:]!r}"
     interrupted = Store(store, readonly=True).status().interrupted

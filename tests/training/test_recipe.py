@@ -1,6 +1,7 @@
 """Recipes: round trips, and mistakes named by their paths."""
 
 import dataclasses
+import pickle
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -225,3 +226,8 @@ def test_counts_are_whole_numbers(changes):
         object.__setattr__(experiment, field.name, changes.get(field.name, getattr(good, field.name)))
     with pytest.raises(ValueError, match="must be a whole number"):
         experiment.__post_init__()
+
+
+def test_mistakes_are_the_same_from_another_process():
+    error = pickle.loads(pickle.dumps(RecipeError(["task: a", "steps: b"])))
+    assert error.mistakes == ["task: a", "steps: b"] and str(error) == "task: a\nsteps: b"

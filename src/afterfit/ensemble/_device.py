@@ -1,10 +1,10 @@
 """One device for each worker process: a GPU where there are several, else a core."""
 
-import contextlib
 import fcntl
 import functools
 import os
 import pathlib
+import stat
 import tempfile
 
 from ._machine import share_cores
@@ -35,13 +35,23 @@ def _gpus() -> list[str]:
 
 
 def _free(gpus: list[str]) -> str:
-    """The first GPU that no other worker of this user has on this machine, and takes it."""
+    """The first GPU that no other worker of this user has on this machine, and takes it.
+
+    **Raises:** `OSError` where the folder of the locks is somebody else's: anybody may make one of its name.
+    """
     folder = pathlib.Path(tempfile.gettempdir()) / f"afterfit-devices-{os.getuid()}"
     folder.mkdir(exist_ok=True, mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise OSError(
+            f"Expected a folder of this user's, got {folder} of user {found.st_uid}: remove it or set TMPDIR."
+        )
     for gpu in gpus:
         handle = os.open(folder / gpu.replace("/", "-"), os.O_RDWR | os.O_CREAT, 0o600)
-        with contextlib.suppress(BlockingIOError):
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # taken, or no locks here
+            os.close(handle)
+        else:
             return gpu  # the handle stays open: the lock is for the life of the process
-        os.close(handle)
     return gpus[os.getpid() % len(gpus)]

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 
 from ..store import Beacon, Store
@@ -21,7 +22,8 @@ from ._worker import Order, Summary, this_process, work
 
 
 MOST_LOSSES = 5
-"""So many workers may be lost in a row over one run that makes no progress; it is set aside then."""
+"""So many workers may be lost, or unable to train, in a row over one run that makes no progress; it is set
+aside then."""
 
 PATIENCE = 60.0
 """Seconds that an interrupted driver gives its workers to leave their resume points."""
@@ -120,7 +122,7 @@ class _Driver:
         self.losses: dict[str, int] = {}
         self.aside: list[Shard] = []  # cost too many workers: tried again when all else is done
         self.open_then = len(self.open)  # how many were open when that was done last
-        self.last_loss: BaseException | None = None
+        self.last_loss: tuple[str, BaseException | None] = "", None  # told, and raised by the executor
         self.failed: dict[str, str] = {}
 
     def run(self) -> None:
@@ -164,7 +166,8 @@ class _Driver:
                 future = self.executor.submit(work, text)
             except concurrent.futures.BrokenExecutor:
                 self.lots.put_back(shard.lot, shard.runs)
-                self._renew(self.executor)
+                if not self._renew(self.executor):
+                    raise
                 continue
             self.flying[future] = shard, self.executor
 
@@ -173,12 +176,20 @@ class _Driver:
         shard, executor = self.flying.pop(future)
         try:
             summary = Summary(**json.loads(future.result()))
-        except lost() as error:
-            self._renew(executor)
-            self._lose(shard, error)
+        except (*lost(), Exception) as error:  # the latter where order or answer did not get through
+            trouble = f"{type(error).__name__}: {error}"
+            if isinstance(error, lost()):
+                self._renew(executor)
+                trouble += " Does a run need more memory than a worker has?"
+            self.last_loss = trouble, error
+            self._lose(shard)
             return
         if summary.refused:
-            raise ValueError(summary.refused)
+            trouble = f"worker {summary.worker}: {summary.refused}"
+            warnings.warn(f"{trouble} What it was to train waits for the next worker.", stacklevel=2)
+            self.last_loss = trouble, None
+            self._lose(shard)
+            return
         self.view.progress.steps += summary.steps
         self.lots.learn(shard.lot, summary.steps, summary.seconds, summary.overhead)
         for run in self._still(shard):
@@ -188,9 +199,8 @@ class _Driver:
         if rest := self._still(shard):
             self.held.append(Shard(shard.lot, rest))
 
-    def _lose(self, shard: Shard[Run], error: BaseException) -> None:
+    def _lose(self, shard: Shard[Run]) -> None:
         """Lets the runs of a lost worker wait again, or sets aside those that have cost too many."""
-        self.last_loss = error
         rest = self._still(shard)
         finished = len(rest) < len(shard.runs)
         for run in rest:
@@ -215,11 +225,11 @@ class _Driver:
         if not left:
             return False
         if len(self.open) == self.open_then:
-            error = self.last_loss
+            told, error = self.last_loss
             raise RuntimeError(
-                f"{MOST_LOSSES + 1} workers were lost over each of {len(self.open)} runs, {left[0][1][0].id} "
-                f"for instance, the last with: {type(error).__name__}: {error} Does a run need more memory "
-                "than a worker has? The store keeps what was trained: start again to go on."
+                f"{MOST_LOSSES + 1} workers in a row were lost over each of {len(self.open)} runs, or could "
+                f"not train it, {left[0][1][0].id} for instance. The last: {told} The store keeps what was "
+                "trained: start again to go on."
             ) from error
         self.open_then = len(self.open)
         for lot, runs in left:
@@ -227,11 +237,15 @@ class _Driver:
             self.lots.put_apart(lot, runs)
         return True
 
-    def _renew(self, broken: concurrent.futures.Executor) -> None:
-        """A pool of processes that has lost one is of no more use: another one takes its place."""
+    def _renew(self, broken: concurrent.futures.Executor) -> bool:
+        """A pool of processes that has lost one is of no more use: another one takes its place.
+
+        **Returns:** whether there is another one.
+        """
         if broken is self.executor and (new := renewed(broken)) is not None:
             self.close()
             self.executor, self.own_executor = new, True
+        return broken is not self.executor
 
     def _release(self) -> None:
         """Lets runs wait again that another process held and did not finish."""

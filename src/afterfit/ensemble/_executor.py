@@ -104,6 +104,7 @@ def renewed(broken: Executor) -> Executor | None:
         mp_context=_private(broken, "_mp_context"),
         initializer=_private(broken, "_initializer"),
         initargs=_private(broken, "_initargs"),
+        max_tasks_per_child=_private(broken, "_max_tasks_per_child"),
     )
 
 

@@ -52,8 +52,10 @@ Plain = dict[str, typing.Any]
 _MOST_BYTES = 1 << 26  # of a recipe: axes of millions of values
 
 
-def _table(path: pathlib.Path) -> Plain:
+def _table(path: pathlib.Path, *, pipes: bool = True) -> Plain:
     try:
+        if not pipes and not path.is_file() and path.exists():
+            raise RecipeError([f"{str(path)!r} is no file."])
         with path.open("rb") as file:
             contents = file.read(_MOST_BYTES + 1)  # a device may never end
         if len(contents) > _MOST_BYTES:
@@ -87,7 +89,8 @@ def _with_parent(table: Plain, files: tuple[pathlib.Path, ...]) -> Plain:
             raise RecipeError(
                 [f"{fork['parent']!r} is the parent of {_MOST_FORKS} forks of forks: too many."]
             )
-        parent = _with_parent(_table(path), (*files, path))
+        # A pipe that the user names is written by somebody; of one that a file names nobody knows.
+        parent = _with_parent(_table(path, pipes=False), (*files, path))
         if "axes" in parent:
             raise RecipeError([f"{fork['parent']!r} has axes, so it is many runs: name a recipe of one."])
         experiment = from_plain({name: parent[name] for name in parent if name != "seed"}, path.parent)

@@ -7,6 +7,7 @@ import typing
 import jax
 
 from .._folders import cache_folder
+from .._limits import most_cores
 from .._memory import free_memory
 from ._engine import Layout
 
@@ -46,8 +47,10 @@ def share_cores(count: int) -> None:
 
 
 def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # on Linux; a container may own fewer cores than the machine has
-        return len(os.sched_getaffinity(0))
+    """Cores that this process may use: a container, or a job of a cluster, may own fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):  # on Linux
+        cores = len(os.sched_getaffinity(0))
+        return min(cores, most_cores() or cores)
     return os.cpu_count() or 1
 
 

@@ -75,21 +75,34 @@ def train(
 
 
 def run_free(
-    runs: Sequence[Run], store: Store, *, display: Display, resume_every: float
+    runs: Sequence[Run], store: Store, *, display: Display, resume_every: float, again: bool = True
 ) -> dict[str, Exception | None]:
     """Trains those of the runs that the store does not have and no living process holds.
+
+    **Arguments:** `again`: whether those are tried too that the store has as failed.
 
     **Returns:** each run that was tried, with what it raised.
     """
     prepare()
-    stored = store.has([run.id for run in runs])
-    missing = [run for run in runs if run.id not in stored]
+    names = {run.id for run in runs}
+    names -= store.has(names)
+    names -= store.held(names)  # a claim makes all others wait, so none is made in vain
+    if names and not again:
+        names -= failed(store)
+    if not names:
+        return {}
+    missing = [run for run in runs if run.id in names]
     job = Job(store.address, display, resume_every, None, len(missing), noun_of(runs))
     starts = job.starts(missing)
     with store.claim_free([run.id for run in missing], about()) as session:
         todo = [run for run in missing if run.id in session.runs]
         problems = job.train(todo, Publisher(session, resume_every), starts)
     return {run.id: problems.get(run.id) for run in todo}
+
+
+def failed(store: Store) -> set[str]:
+    """The runs that a store has as failed, by this version of the results."""
+    return {one.run for one in store.runs(trunks=True) if one.current and one.outcome == "failed"}
 
 
 def noun_of(runs: Sequence[Run]) -> str:

@@ -12,7 +12,6 @@ import typing
 
 from .._failure import told
 from ..store import RESULTS_VERSION, Store, StoreBusy
-from ..training import RecipeError
 from ._device import take_device
 from ._executor import leaving
 from ._progress import Progress
@@ -21,6 +20,10 @@ from ._runner import run_free
 
 
 LOOK_EVERY = 0.5  # seconds between looks at the driver's beacon, and at whether the worker must go
+
+PAUSE = 10.0
+"""Seconds that a worker rests after an order that it could not carry out. One whose disk is full answers at
+once, and would take order after order from those that work."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +58,15 @@ class Summary:
     **Arguments:**
 
     - `failed`: run -> its traceback.
-    - `refused`: why nothing could be tried.
+    - `refused`: why this worker could not carry the order out; another one may.
+    - `worker`: its process.
     - `stopped`: whether it was interrupted.
     - `steps`, `seconds`, `overhead`: steps trained, how long that took, and what came before the first.
     """
 
     failed: dict[str, str]
     refused: str = ""
+    worker: str = ""
     stopped: bool = False
     steps: int = 0
     seconds: float = 0.0
@@ -74,24 +79,25 @@ def work(order: str) -> str:
     Nothing else crosses between driver and worker, so nothing that comes in is executed; only the name of
     this function and these texts go through the serialisation of an executor.
     """
-    return json.dumps(dataclasses.asdict(_work(Order(**json.loads(order)))))
+    try:
+        summary = _work(Order(**json.loads(order)))
+    except Exception as error:  # of its disk, its files, its version: what a run raises is in the summary
+        summary = Summary({}, f"{type(error).__name__}: {error}", this_process())
+        time.sleep(PAUSE)
+    return json.dumps(dataclasses.asdict(summary))
 
 
 def _work(order: Order) -> Summary:
     if order.results_version != RESULTS_VERSION:
-        return Summary(
-            {},
+        raise ValueError(
             f"this worker has results version {RESULTS_VERSION}, the driver has {order.results_version}: "
-            "they need the same version of afterfit.",
+            "they need the same version of afterfit."
         )
     if order.driver != this_process():
         take_device()
-    try:
-        # A module of the user's may lie beside the recipe, or where the sweep was started.
-        folder = None if order.folder is None else pathlib.Path(order.folder)
-        runs = [read_run(recipe, folder) for recipe in order.recipes]
-    except RecipeError as error:
-        return Summary({}, str(error))
+    # A module of the user's may lie beside the recipe, or where the sweep was started.
+    folder = None if order.folder is None else pathlib.Path(order.folder)
+    runs = [read_run(recipe, folder) for recipe in order.recipes]
     store = _store(order.store, threading.get_ident())
     watch = _Watch(store, order.beacon)
     try:

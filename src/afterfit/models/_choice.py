@@ -3,6 +3,8 @@
 import collections.abc
 import difflib
 
+from .._sizes import MOST
+
 
 def check_choice(field: str, value: object, allowed: collections.abc.Iterable[str]) -> None:
     """Raise `ValueError` naming the field, the value, what is allowed and the nearest valid name."""
@@ -13,9 +15,6 @@ def check_choice(field: str, value: object, allowed: collections.abc.Iterable[st
     advice = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(map(repr, names))}."
     raise ValueError(f"unknown {field} {value!r}: {advice}")
 
-
-MOST = 2**31 - 1
-"""The largest width: places are counted in 32 bits."""
 
 MOST_LAYERS = 256
 """Each is a part of the program: thousands would be compiled for hours, until the memory is gone."""

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from .._sizes import MOST
 from ..tasks import Sizes
 from ._base import AbstractArchitecture, call_batch, named_key, split_trainable
-from ._choice import MOST
 from ._initial import widened
 
 

@@ -14,11 +14,8 @@ import numpy as np
 from jaxtyping import Int, UInt
 
 from .._memory import free_host_memory
+from .._sizes import MOST
 from ._data import Data
-
-
-MOST = 2**31 - 1
-"""The largest of all sizes."""
 
 
 def split_equations(

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable
 
 from .._html import table
+from .._sizes import MOST
 from ..models import AbstractArchitecture
 from ..tasks import AbstractTask
 from ._brief import brief_fields, brief_lines
@@ -153,9 +154,6 @@ class Experiment:
             if own != its:
                 raise ValueError(f"`{field}` must be that of the fork's parent, {its!r}, got {own!r}.")
 
-
-MOST = 2**31 - 1
-"""The most steps or examples: they are counted in 32 bits."""
 
 BASIC_MEASURES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "weight_norm")
 """What is measured at every recorded step, probes or not."""

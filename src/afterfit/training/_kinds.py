@@ -21,6 +21,9 @@ class RecipeError(ValueError):
         self.mistakes = mistakes
         super().__init__("\n".join(mistakes))
 
+    def __reduce__(self):
+        return type(self), (self.mistakes,)  # an exception is made anew of its text, if nobody says better
+
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """`": did you mean 'x'?"`, or the allowed names where none is near."""
