@@ -3,12 +3,15 @@
 import collections
 import contextlib
 import time
+import warnings
+from collections.abc import Generator
 
 import jax
 import numpy as np
 
 from .._memory import free_memory
 from ..models import by_path, from_paths
+from ..store import LiveRun
 from ..training import nearest, RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome, Shapes
 from ._forks import begin, snapshot, Starts
@@ -40,6 +43,7 @@ class Trainer:
         self.starts = starts
         self.seats: dict[int, Seat] = {}
         self.ended: set[str] = set()
+        self._whole = True  # states in lanes and records in seats belong together
         self._last_call = time.monotonic()
         with self._precision():
             self._shapes = template, record = Engine.shapes(pack)
@@ -53,17 +57,28 @@ class Trainer:
         """Trains to the end, or until interrupted: then a resume point is left behind."""
         with self._precision():
             try:
-                self._fill()
+                with self._together():
+                    self._fill()
                 while self.seats:
-                    with uninterrupted():  # lanes and records must not part ways
+                    with uninterrupted():
                         self._call()
-                        self._fill()
+                        with self._together():
+                            self._fill()
                         self.publisher.publish(self.seats.values(), self._states)
             except KeyboardInterrupt:
-                self.publisher.publish(self.seats.values(), self._states, force=True)
+                if self._whole:  # if not, the last resume point is the better one
+                    self.publisher.publish(self.seats.values(), self._states, force=True)
                 raise
             finally:
                 self.publisher.publish_finished()
+
+    @contextlib.contextmanager
+    def _together(self) -> Generator[None]:
+        """Takes lanes and records on together: every signal waits, and an error leaves them apart."""
+        with uninterrupted(even_twice=True):
+            self._whole = False
+            yield
+            self._whole = True
 
     def _precision(self) -> contextlib.AbstractContextManager:
         return jax.enable_x64(self.pack.runs[0].experiment.precision == "float64")
@@ -80,7 +95,8 @@ class Trainer:
         while free and self.waiting:
             run = self.waiting.popleft()
             seat, point = Seat(run, free[0]), self.points.get(run.id)
-            if point is not None and not seat.restore(point):
+            if point is not None and not (self._fits(point) and seat.restore(point)):
+                _warn_of(point)
                 point = None
             if point is None and run.parent is not None:
                 point = begin(run, self.starts[run.id])
@@ -95,6 +111,13 @@ class Trainer:
         if resumed:
             self.engine.load(resumed)
         self._balance()
+
+    def _fits(self, point: LiveRun) -> bool:
+        """Whether a resume point has a state of the shapes that this program takes."""
+        needed = by_path(self.engine.state_template)
+        return all(
+            path in point.state and point.state[path].shape == leaf.shape for path, leaf in needed.items()
+        )
 
     def _balance(self) -> None:
         """Moves runs between devices that take turns, once none waits, so that no device has two more.
@@ -143,21 +166,22 @@ class Trainer:
         budgets = self.pace.budgets({slot: seat.due for slot, seat in self.seats.items()})
         plans = {slot: seat.plan(budgets[slot], self.engine.layout.legs) for slot, seat in self.seats.items()}
         before = {slot: seat.step for slot, seat in self.seats.items()}
-        began = time.monotonic()
-        outcome = self._advance(plans)
-        if outcome is None:
-            self._narrow()
-            return
-        elapsed = time.monotonic() - began
-        for slot, seat in self.seats.items():
-            measures = {name: value[slot] for name, value in outcome.measures.items()}
-            seat.take(plans[slot], outcome.steps[slot], int(outcome.diverged_at[slot]), measures)
-        taken = {slot: int(outcome.steps[slot, -1]) - before[slot] for slot in self.seats}
-        self.pace.learn(elapsed, taken)
-        self._keep_snapshots()
-        for slot, seat in list(self.seats.items()):
-            if seat.ended:
-                self._retire(self.seats.pop(slot))
+        with self._together():
+            began = time.monotonic()
+            outcome = self._advance(plans)
+            if outcome is None:
+                self._narrow()
+                return
+            elapsed = time.monotonic() - began
+            for slot, seat in self.seats.items():
+                measures = {name: value[slot] for name, value in outcome.measures.items()}
+                seat.take(plans[slot], outcome.steps[slot], int(outcome.diverged_at[slot]), measures)
+            taken = {slot: int(outcome.steps[slot, -1]) - before[slot] for slot in self.seats}
+            self.pace.learn(elapsed, taken)
+            self._keep_snapshots()
+            for slot, seat in list(self.seats.items()):
+                if seat.ended:
+                    self._retire(self.seats.pop(slot))
         self._tell(sum(taken.values()))
 
     def _advance(self, plans: dict[int, list[Leg]]) -> Outcome | None:
@@ -278,6 +302,16 @@ def _check_memory(state: int, device: jax.Device) -> None:
                 f"{free / 1e9:.1f} GB of {device} are free: try smaller widths."
             ]
         )
+
+
+def _warn_of(point: LiveRun) -> None:
+    last = f", the last at step {point.steps[-1]}," if len(point.steps) else ""
+    warnings.warn(
+        f"The resume point of run {point.run} cannot be used: its state, at step {point.state.get('.step')}, "
+        f"and its {len(point.steps)} records{last} do not belong together, or are not what this version "
+        "makes. The run begins anew.",
+        stacklevel=2,
+    )
 
 
 def _check_stop_rules(pack: Pack, record: dict[str, jax.ShapeDtypeStruct]) -> None:
