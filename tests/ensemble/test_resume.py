@@ -302,6 +302,78 @@ def test_a_resume_point_that_cannot_be_used_is_told(tmp_path, monkeypatch, busy,
     assert data.identical(busy.run(display=silent))
 
 
+def raising(error):
+    """Something to do that raises an error."""
+
+    def broken():
+        raise error
+
+    return broken
+
+
+def first_steps(monkeypatch):
+    """The step that each seat that is restored goes on from, as it happens."""
+    seen, restore = [], Seat.restore
+
+    def told(seat, point):
+        usable = restore(seat, point)
+        seen.append(seat.step)
+        return usable
+
+    monkeypatch.setattr(Seat, "restore", told)
+    return seen
+
+
+def test_after_an_error_in_a_pack_its_runs_go_on_from_their_resume_points(tmp_path, monkeypatch, busy):
+    with monkeypatch.context() as patched:
+        fails_at(patched, Engine, "advance", 5, raising(RuntimeError("of one run, and nobody knows which")))
+        steps = first_steps(patched)
+        data = train(busy, tmp_path / "s")
+    assert len(steps) == 2 and min(steps) > 0
+    assert data.identical(busy.run(display=silent))
+
+
+def test_a_run_that_fails_on_its_way_is_tried_again_from_there(tmp_path, monkeypatch, busy):
+    plan = af.sweep(busy.runs[0].experiment, {"seed": [0]})
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="planted"):
+        fails_at(patched, Engine, "advance", 5, raising(RuntimeError("planted")))
+        train(plan, tmp_path / "s")
+    assert Store(tmp_path / "s").status().counts["failed"] == 1
+    steps = first_steps(monkeypatch)
+    assert train(plan, tmp_path / "s").identical(plan.run(display=silent))
+    assert len(steps) == 1 and steps[0] > 0
+    assert not list((tmp_path / "s").glob("running/0*"))
+
+
+@pytest.mark.parametrize("code", ["INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE", "UNAVAILABLE: connection lost"])
+def test_a_device_that_breaks_down_is_an_interruption(tmp_path, monkeypatch, busy, code):
+    with monkeypatch.context() as patched, pytest.raises(jax.errors.JaxRuntimeError, match=code):
+        fails_at(patched, Engine, "advance", 5, raising(jax.errors.JaxRuntimeError(code)))
+        train(busy, tmp_path / "s")
+    status = Store(tmp_path / "s").status()
+    assert status.counts["failed"] == 0 and len(status.interrupted) == 2
+    assert train(busy, tmp_path / "s").identical(busy.run(display=silent))
+
+
+def test_a_callback_that_raises_is_no_device_that_breaks_down(tmp_path, monkeypatch, busy):
+    text = (
+        "INTERNAL: CpuCallback error calling callback: Traceback (most recent call last):\nLookupError: mine"
+    )
+    fails_at(monkeypatch, Engine, "advance", 5, raising(jax.errors.JaxRuntimeError(text)))
+    plan = af.sweep(busy.runs[0].experiment, {"seed": [0]})
+    with pytest.raises(jax.errors.JaxRuntimeError, match="LookupError: mine"):
+        train(plan, tmp_path / "s")
+    assert Store(tmp_path / "s").status().counts["failed"] == 1
+
+
+def test_where_memory_runs_out_late_runs_go_on_from_their_resume_points(tmp_path, monkeypatch, busy):
+    undisturbed = busy.run(display=silent)
+    fails_at(monkeypatch, Engine, "advance", 5, raising(MemoryError("planted")))
+    steps = first_steps(monkeypatch)
+    assert train(busy, tmp_path / "s").identical(undisturbed)
+    assert len(steps) == 2 and min(steps) > 0
+
+
 @pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, MemoryError])
 def test_lanes_are_halved_when_memory_runs_out(monkeypatch, kind):
     """The failure is planted; what follows it is real."""

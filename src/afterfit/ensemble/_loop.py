@@ -257,10 +257,11 @@ class Trainer:
     def _narrow(self) -> None:
         """After the memory has run out: half as many lanes.
 
-        The states went with the failed call. Seated runs go back to the queue, and from there to the
-        points they came from; this happens at the first calls or never.
+        The states went with the failed call. Seated runs go back to the queue, and from there to their last
+        resume points.
         """
         layout = self.engine.layout.halved()
+        self.points |= self.publisher.resume([seat.run.id for seat in self.seats.values()])
         self.waiting.extendleft(seat.run for seat in reversed(self.seats.values()))
         self.seats.clear()
         del self.engine  # its buffers must go before new ones come

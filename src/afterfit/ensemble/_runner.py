@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import jax
 
+from .._failure import of_the_device
 from ..store import RunRecords, Store, StoreError
 from ..training import CheckingProbe, RecipeError, State
 from ._engine import Engine, Layout
@@ -196,7 +197,7 @@ class Job(typing.NamedTuple):
                 problems |= self._train_pack(pack, publisher, progress, starts)
             except RecipeError as error:
                 problems |= dict.fromkeys((run.id for run in pack.runs), error)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, jax.errors.JaxRuntimeError):
                 progress.phase = "stopped"
                 self.display(progress)
                 raise
@@ -211,7 +212,10 @@ class Job(typing.NamedTuple):
 
         A program is made with the pack's first run. If that goes wrong twice, with another first run too, it
         goes wrong for all of them. If something goes wrong later, one run may be to blame, so those that had
-        not ended are trained one by one.
+        not ended are trained one by one, from their last resume points. A device that breaks down is nothing
+        that a run came to: it ends the training of all, as an interruption does.
+
+        **Raises:** what the device, the store or the recipe is to blame for.
         """
         trainer: Trainer | None = None
         try:
@@ -221,6 +225,8 @@ class Job(typing.NamedTuple):
         except (StoreError, OSError, RecipeError):  # nothing that a run came to
             raise
         except Exception as error:
+            if trainer is not None and of_the_device(error):
+                raise
             left = pack.runs if trainer is None else [run for run in pack.runs if run.id not in trainer.ended]
             if not left:
                 raise
