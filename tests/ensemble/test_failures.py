@@ -14,7 +14,7 @@ from afterfit.ensemble import _loop, attend, Layout, silent
 from afterfit.models import MLP
 from afterfit.store import Store
 from afterfit.tasks import AbstractTask, BinaryOperation
-from afterfit.training import RecipeError
+from afterfit.training import Fork, RecipeError
 
 
 TASK = BinaryOperation("x+y", modulus=5)
@@ -101,6 +101,17 @@ def test_a_fork_of_a_task_that_cannot_be_made(tmp_path):
     with pytest.raises(LookupError, match="no data"):
         plan.run(tmp_path / "s", display=silent)
     fits(["failed"], tmp_path / "s", [run.id for run in plan.runs], "no data")
+
+
+@pytest.mark.parametrize("run", [in_this_process, by_workers])
+def test_forks_of_a_parent_that_raises_fail_and_all_others_are_trained(tmp_path, alone, run):
+    bad = dataclasses.replace(BASE, probes=(raising,))
+    plan = af.sweep(BASE, {"fork": [Fork(bad, 20), Fork(BASE, 20), None], "seed": [0, 1]})
+    with pytest.raises((KeyError, RuntimeError), match="while it is compiled"):
+        run(plan, tmp_path / "s")
+    outcomes = ["failed", "failed", "done", "done", "done", "done"]
+    fits(outcomes, tmp_path / "s", [one.id for one in plan.runs], "while it is compiled")
+    assert af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=silent).identical(alone)
 
 
 # --- memory -------------------------------------------------------------------------------------
