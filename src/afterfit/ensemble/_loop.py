@@ -2,6 +2,8 @@
 
 import collections
 import contextlib
+import math
+import os
 import time
 import warnings
 from collections.abc import Generator
@@ -48,7 +50,6 @@ class Trainer:
         with self._precision():
             self._shapes = template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
-            _check_memory(tree_bytes(template), (layout.devices if layout else jax.local_devices())[0])
             self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
             self._lane_bytes = tree_bytes(template) + tree_bytes(own_data(pack.runs[0]))
             self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
@@ -203,7 +204,7 @@ class Trainer:
             if not _out_of_memory(error):
                 raise
             if layout.lanes == 1:
-                raise _too_big(layout) from error
+                raise self._too_big(layout) from error
         return None
 
     def _keep_snapshots(self) -> None:
@@ -240,7 +241,10 @@ class Trainer:
     # --- memory ---------------------------------------------------------------------------------
 
     def _build(self, layout: Layout) -> None:
-        """A compiled engine, with half as many lanes for as long as they do not fit into memory."""
+        """A compiled engine, with half as many lanes for as long as they do not fit into memory.
+
+        **Raises:** as `_too_big` says, if not even one does.
+        """
         self.progress.phase = "compiling"
         self.display(self.progress)
         while True:
@@ -248,11 +252,28 @@ class Trainer:
             if engine is not None:
                 break
             if layout.lanes == 1:
-                raise _too_big(layout)
+                raise self._too_big(layout)
             layout = layout.halved()
         self.engine, self.pace = engine, Pace(layout)
         self.progress.programs += 1
         self.progress.compile_seconds += engine.compile_seconds
+
+    def _too_big(self, layout: Layout) -> RecipeError | MemoryError:
+        """What a single run that does not fit is: a mistake if the machine could never hold its state, else
+        something that may go better another time."""
+        device, state = layout.devices[0], tree_bytes(self._shapes[0])
+        if state > (total := _total_memory(device)):
+            return RecipeError(
+                [
+                    f"model: the parameters and the optimiser's state of one run take {state / 1e9:,.1f} GB, "
+                    f"and {device} has {total / 1e9:.1f} GB: try smaller widths."
+                ]
+            )
+        free = free_memory(device)
+        return MemoryError(
+            f"a single run does not fit into the memory of {device}, of which {free / 1e9:.1f} GB are free: "
+            "try a smaller model or batch, or fewer examples."
+        )
 
     def _narrow(self) -> None:
         """After the memory has run out: half as many lanes.
@@ -286,23 +307,12 @@ def _out_of_memory(error: jax.errors.JaxRuntimeError | MemoryError) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def _too_big(layout: Layout) -> MemoryError:
-    return MemoryError(
-        f"a single run does not fit into the memory of {layout.devices[0]}: try a smaller model or batch, or "
-        "fewer examples."
-    )
-
-
-def _check_memory(state: int, device: jax.Device) -> None:
-    """Raises `RecipeError` if the state of one run is too large for a device, however it is laid out."""
-    free = free_memory(device)
-    if state > free:
-        raise RecipeError(
-            [
-                f"model: the parameters and the optimiser's state of one run take {state / 1e9:,.1f} GB, and "
-                f"{free / 1e9:.1f} GB of {device} are free: try smaller widths."
-            ]
-        )
+def _total_memory(device: jax.Device) -> float:
+    """Bytes of a device, free or not; devices of the host share what it has."""
+    if device.platform == "cpu":
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return total / len(jax.local_devices(backend="cpu"))
+    return (device.memory_stats() or {}).get("bytes_limit", math.inf)
 
 
 def _warn_of(point: LiveRun) -> None:
