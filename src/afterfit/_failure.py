@@ -8,6 +8,8 @@ import traceback
 import types
 from collections.abc import Iterator
 
+import jax
+
 
 _PACKAGE = pathlib.Path(__file__).parent
 _STANDARD = pathlib.Path(sysconfig.get_path("stdlib"))
@@ -15,6 +17,7 @@ _MOST_LINES = 4  # of a message: JAX adds pages
 _TRACEBACK = (
     "Traceback (most recent call last):"  # the error of a callback is text in the message of JAX's own
 )
+_DEVICE_CODES = ("ABORTED", "CANCELLED", "DATA_LOSS", "INTERNAL", "UNAVAILABLE", "UNKNOWN")
 _FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>\S+)')
 
 
@@ -32,6 +35,19 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     package, count.
     """
     return [frame for frame in _inside(error.__traceback__) if not _is_library(frame.filename)]
+
+
+def of_the_device(error: BaseException) -> bool:
+    """Whether it was the device or its runtime that failed, as far as the message of JAX tells.
+
+    Callbacks of a user's share a code with broken hardware, but their message holds a traceback.
+    """
+    text = str(error)
+    return (
+        isinstance(error, jax.errors.JaxRuntimeError)
+        and text.startswith(_DEVICE_CODES)
+        and _TRACEBACK not in text
+    )
 
 
 def describe_failure(error: Exception) -> str:

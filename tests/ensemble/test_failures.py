@@ -14,7 +14,7 @@ from afterfit.ensemble import _loop, attend, Layout, silent
 from afterfit.models import MLP
 from afterfit.store import Store
 from afterfit.tasks import AbstractTask, BinaryOperation
-from afterfit.training import RecipeError
+from afterfit.training import Fork, RecipeError
 
 
 TASK = BinaryOperation("x+y", modulus=5)
@@ -103,6 +103,17 @@ def test_a_fork_of_a_task_that_cannot_be_made(tmp_path):
     fits(["failed"], tmp_path / "s", [run.id for run in plan.runs], "no data")
 
 
+@pytest.mark.parametrize("run", [in_this_process, by_workers])
+def test_forks_of_a_parent_that_raises_fail_and_all_others_are_trained(tmp_path, alone, run):
+    bad = dataclasses.replace(BASE, probes=(raising,))
+    plan = af.sweep(BASE, {"fork": [Fork(bad, 20), Fork(BASE, 20), None], "seed": [0, 1]})
+    with pytest.raises((KeyError, RuntimeError), match="while it is compiled"):
+        run(plan, tmp_path / "s")
+    outcomes = ["failed", "failed", "done", "done", "done", "done"]
+    fits(outcomes, tmp_path / "s", [one.id for one in plan.runs], "while it is compiled")
+    assert af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=silent).identical(alone)
+
+
 # --- memory -------------------------------------------------------------------------------------
 
 
@@ -115,14 +126,18 @@ def test_a_model_that_no_memory_holds(tmp_path, alone):
     assert [run.id in entries for run in plan.runs] == [False, False, True, True]
 
 
-def test_a_pack_whose_data_do_not_fit_beside_it(tmp_path, alone, monkeypatch):
-    monkeypatch.setattr(_loop, "tree_bytes", lambda tree: 10**6)  # the state fits, and twice as much does not
-    monkeypatch.setattr(_loop, "free_memory", lambda device: 10**6)
+@pytest.mark.parametrize("free", [10**6, 10**5])  # the state fits, but not with its data; nor the state
+def test_a_pack_that_does_not_fit_into_what_is_free(tmp_path, alone, monkeypatch, free):
+    """Another time there may be more: its runs are failed, and tried again when asked for."""
+    monkeypatch.setattr(_loop, "tree_bytes", lambda tree: 10**6)
+    monkeypatch.setattr(_loop, "free_memory", lambda device: free)
     with pytest.raises(MemoryError, match="a single run does not fit .*: try a smaller model or batch"):
         af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=silent)
     (first, second) = Store(tmp_path / "s").runs()
     assert first.outcome == second.outcome == "failed"
     assert "try a smaller model" in first.message.splitlines()[-1]
+    monkeypatch.undo()
+    assert af.sweep(BASE, {"seed": [0, 1]}).run(tmp_path / "s", display=silent).identical(alone)
 
 
 @pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, MemoryError])

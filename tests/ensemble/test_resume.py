@@ -1,6 +1,7 @@
 """What is stored is not run again; what was interrupted goes on, bit for bit."""
 
 import contextlib
+import dataclasses
 import pathlib
 import random
 import signal
@@ -16,8 +17,9 @@ import afterfit as af
 from afterfit.ensemble import _pace, _publisher, Layout, silent
 from afterfit.ensemble._engine import Engine
 from afterfit.ensemble._interruption import uninterrupted
+from afterfit.ensemble._seat import Seat
 from afterfit.models import MLP
-from afterfit.store import Store
+from afterfit.store import LiveRun, Store
 from afterfit.tasks import BinaryOperation
 
 
@@ -212,6 +214,167 @@ def test_signals_wait_for_the_call_in_progress():
         reached.append("the end of the block")
     assert reached
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+SHORT = Layout(tuple(jax.devices()[:1]), 2, side_by_side=False, legs=2)
+"""Calls of two records, of at most two runs."""
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Two runs of many short calls, each with a resume point."""
+    monkeypatch.setattr(_publisher, "SHARE", 0)
+    return af.sweep(dataclasses.replace(BASE, steps=400), {"seed": [0, 1]})
+
+
+def train(plan, store):
+    """Trains with a resume point at each call."""
+    return plan.run(store, display=silent, resume_every=1e-9, layout=SHORT)
+
+
+def left(plan, store) -> dict[str, LiveRun]:
+    """The resume points of a sweep's runs."""
+    names = [run.id for run in plan.runs]
+    with Store(store).claim(names, {}) as session:
+        return session.resume(names)
+
+
+def assert_whole(plan, store):
+    """Raises unless each run has a resume point whose state is at its last record."""
+    points = left(plan, store)
+    for run in plan.runs:
+        assert points[run.id].state[".step"] == points[run.id].steps[-1] > 0
+
+
+def fails_at(monkeypatch, owner, name, number, action):
+    """Lets a method do something more after its `number`-th call."""
+    method, calls = getattr(owner, name), []
+
+    def planted(*arguments):
+        calls.append(name)
+        found = method(*arguments)
+        if len(calls) == number:
+            action()
+        return found
+
+    monkeypatch.setattr(owner, name, planted)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_during_a_call_lose_nothing_of_it(tmp_path, monkeypatch, busy, second):
+    def both():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(second)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        fails_at(patched, Engine, "advance", 5, both)
+        train(busy, tmp_path / "s")
+    assert_whole(busy, tmp_path / "s")
+    assert train(busy, tmp_path / "s").identical(busy.run(display=silent))
+
+
+def test_what_an_error_left_half_done_is_not_published_after_a_signal(tmp_path, monkeypatch, busy):
+    def broken():
+        signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("between two seats")
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        fails_at(patched, Seat, "take", 9, broken)
+        train(busy, tmp_path / "s")
+    assert_whole(busy, tmp_path / "s")
+    assert train(busy, tmp_path / "s").identical(busy.run(display=silent))
+
+
+@pytest.mark.parametrize("torn", ["records", "state"])
+def test_a_resume_point_that_cannot_be_used_is_told(tmp_path, monkeypatch, busy, torn):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        fails_at(patched, Engine, "advance", 5, lambda: signal.raise_signal(signal.SIGINT))
+        train(busy, tmp_path / "s")
+    whole = left(busy, tmp_path / "s")
+    name = busy.runs[0].id
+    if torn == "records":
+        bad = dataclasses.replace(whole[name].after(-1), steps=whole[name].steps[:0], values={})
+        bad = dataclasses.replace(bad, state=whole[name].state)
+    else:
+        state = {path: leaf for path, leaf in whole[name].state.items() if "optimiser" not in path}
+        bad = dataclasses.replace(whole[name], state=state)
+    with Store(tmp_path / "s").claim([name], {}) as session:
+        session.publish_resume([bad])
+    with pytest.warns(UserWarning, match=f"resume point of run {name} cannot be used.* begins anew"):
+        data = train(busy, tmp_path / "s")
+    assert data.identical(busy.run(display=silent))
+
+
+def raising(error):
+    """Something to do that raises an error."""
+
+    def broken():
+        raise error
+
+    return broken
+
+
+def first_steps(monkeypatch):
+    """The step that each seat that is restored goes on from, as it happens."""
+    seen, restore = [], Seat.restore
+
+    def told(seat, point):
+        usable = restore(seat, point)
+        seen.append(seat.step)
+        return usable
+
+    monkeypatch.setattr(Seat, "restore", told)
+    return seen
+
+
+def test_after_an_error_in_a_pack_its_runs_go_on_from_their_resume_points(tmp_path, monkeypatch, busy):
+    with monkeypatch.context() as patched:
+        fails_at(patched, Engine, "advance", 5, raising(RuntimeError("of one run, and nobody knows which")))
+        steps = first_steps(patched)
+        data = train(busy, tmp_path / "s")
+    assert len(steps) == 2 and min(steps) > 0
+    assert data.identical(busy.run(display=silent))
+
+
+def test_a_run_that_fails_on_its_way_is_tried_again_from_there(tmp_path, monkeypatch, busy):
+    plan = af.sweep(busy.runs[0].experiment, {"seed": [0]})
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="planted"):
+        fails_at(patched, Engine, "advance", 5, raising(RuntimeError("planted")))
+        train(plan, tmp_path / "s")
+    assert Store(tmp_path / "s").status().counts["failed"] == 1
+    steps = first_steps(monkeypatch)
+    assert train(plan, tmp_path / "s").identical(plan.run(display=silent))
+    assert len(steps) == 1 and steps[0] > 0
+    assert not list((tmp_path / "s").glob("running/0*"))
+
+
+@pytest.mark.parametrize("code", ["INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE", "UNAVAILABLE: connection lost"])
+def test_a_device_that_breaks_down_is_an_interruption(tmp_path, monkeypatch, busy, code):
+    with monkeypatch.context() as patched, pytest.raises(jax.errors.JaxRuntimeError, match=code):
+        fails_at(patched, Engine, "advance", 5, raising(jax.errors.JaxRuntimeError(code)))
+        train(busy, tmp_path / "s")
+    status = Store(tmp_path / "s").status()
+    assert status.counts["failed"] == 0 and len(status.interrupted) == 2
+    assert train(busy, tmp_path / "s").identical(busy.run(display=silent))
+
+
+def test_a_callback_that_raises_is_no_device_that_breaks_down(tmp_path, monkeypatch, busy):
+    text = (
+        "INTERNAL: CpuCallback error calling callback: Traceback (most recent call last):\nLookupError: mine"
+    )
+    fails_at(monkeypatch, Engine, "advance", 5, raising(jax.errors.JaxRuntimeError(text)))
+    plan = af.sweep(busy.runs[0].experiment, {"seed": [0]})
+    with pytest.raises(jax.errors.JaxRuntimeError, match="LookupError: mine"):
+        train(plan, tmp_path / "s")
+    assert Store(tmp_path / "s").status().counts["failed"] == 1
+
+
+def test_where_memory_runs_out_late_runs_go_on_from_their_resume_points(tmp_path, monkeypatch, busy):
+    undisturbed = busy.run(display=silent)
+    fails_at(monkeypatch, Engine, "advance", 5, raising(MemoryError("planted")))
+    steps = first_steps(monkeypatch)
+    assert train(busy, tmp_path / "s").identical(undisturbed)
+    assert len(steps) == 2 and min(steps) > 0
 
 
 @pytest.mark.parametrize("kind", [jax.errors.JaxRuntimeError, MemoryError])

@@ -178,18 +178,29 @@ def test_only_claimed_runs_once_each(tmp_path, finished, live):
 def test_a_failed_run_ends_for_its_session_alone(tmp_path, finished, live):
     store = Store(tmp_path)
     with store.claim(["a"]) as session:
-        session.publish_resume([live("a")])
-        session.publish_segment([live("a")], {})
+        session.publish_resume([live("a", 5)])
+        session.publish_segment([live("a", 5)], {})
         session.publish_runs([finished("a", outcome="failed", message="out of memory")])
         assert store.status().sessions[0].live == {}
         assert store.status().sessions[0].waiting == ()
-    assert folders(store) == []
-    # An attempt made later keeps its resume point, whatever became of the first.
+    # It keeps its resume point, and so does an attempt made later.
     die_later = store.claim(["a"])
-    die_later.publish_resume([live("a")])
+    assert len(die_later.resume(["a"])["a"].steps) == 5
+    die_later.publish_resume([live("a", 6)])
     die(die_later)
     with store.claim(["a"]) as session:
-        assert list(session.resume(["a"])) == ["a"]
+        assert len(session.resume(["a"])["a"].steps) == 6
+        session.publish_runs([finished("a")])
+    assert folders(store) == []
+
+
+def test_a_session_goes_on_from_its_own_points_too(tmp_path, live):
+    with Store(tmp_path).claim(["a", "b"]) as session:
+        assert session.resume(["a"]) == {}
+        session.publish_resume([live("a", 2), live("b", 2)])
+        session.publish_resume([live("a", 3)])
+        found = session.resume(["a", "b"])
+        assert {name: len(one.steps) for name, one in found.items()} == {"a": 3, "b": 2}
 
 
 def test_status_shows_what_runs(tmp_path, finished, live):

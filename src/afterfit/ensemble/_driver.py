@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 
 from ..store import Beacon, Store
 from ._executor import capacity, checked, lost, renewed
+from ._forks import trunk
 from ._overview import LOOK_EVERY, Overview
 from ._pack import shares
 from ._progress import Display, Progress
 from ._run import Run
-from ._runner import check, Job, noun_of
+from ._runner import check, give_up, Job, noun_of
 from ._shards import Lots, most_out, Shard, steps_of
 from ._worker import Order, Summary, this_process, work
 
@@ -40,14 +41,21 @@ def drive(
 ) -> None:
     """Lets the workers of an executor train what the store does not have.
 
-    Runs that other processes hold are waited for, and taken over if these die. Trunks of forks come first.
+    Runs that other processes hold are waited for, and taken over if these die. Trunks of forks come first;
+    the forks of one that failed fail with it.
 
     **Raises:** `RuntimeError` with the traceback of the first run that failed, once all others are done;
     `ValueError` for an executor that cannot be used.
     """
     opened = Store(store)
     executor = checked(executor)
-    _train(runs, opened, executor, display, resume_every, folder or pathlib.Path.cwd())
+    failed = _train(runs, opened, executor, display, resume_every, folder or pathlib.Path.cwd())
+    for run, trace in failed.items():
+        reason = trace.strip().splitlines()[-1]
+        raise RuntimeError(
+            f"{len(failed)} of {len({run.id for run in runs})} runs failed, {run} for instance: {reason}\n\n"
+            f"{trace}"
+        )
 
 
 def _train(
@@ -57,16 +65,23 @@ def _train(
     display: Display,
     resume_every: float,
     folder: pathlib.Path,
-) -> None:
+) -> dict[str, str]:
+    """As `drive`; returns the tracebacks of the runs that failed."""
     distinct = {run.id: run for run in runs}
     stored = store.has(distinct)
     missing = [run for run in distinct.values() if run.id not in stored]
     if not missing:
-        return
+        return {}
     check(missing)
     job = Job(store.address, display, resume_every, None, len(missing), noun_of(runs))
+    failed: dict[str, str] = {}
     if trunks := job.trunks(missing):
-        _train(trunks, store, executor, display, resume_every, folder)
+        traces = _train(trunks, store, executor, display, resume_every, folder)
+        origins = {run.id: trunk(run).id for run in missing if run.parent is not None}
+        failed = {run: traces[origin] for run, origin in origins.items() if origin in traces}
+        if failed:
+            give_up([run for run in missing if run.id in failed], failed, store)
+            missing = [run for run in missing if run.id not in failed]
     _check_names(missing)
     progress = Progress(runs=len(distinct), noun=noun_of(runs), stored=len(stored))
     with contextlib.ExitStack() as stack:
@@ -82,14 +97,11 @@ def _train(
             raise
         finally:
             driver.close()
+    failed |= driver.failed
     progress.done = len(missing)  # the last look may have come before the last of them
-    progress.phase = "stopped" if driver.failed else "done"
+    progress.phase = "stopped" if failed else "done"
     display(progress)
-    for run, trace in driver.failed.items():
-        reason = trace.strip().splitlines()[-1]
-        raise RuntimeError(
-            f"{len(driver.failed)} of {len(missing)} runs failed, {run} for instance: {reason}\n\n{trace}"
-        )
+    return failed
 
 
 def _check_names(runs: Sequence[Run]) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Generator[None]:
+def uninterrupted(*, even_twice: bool = False) -> Generator[None]:
     """Holds SIGINT and SIGTERM back until the block is done, then delivers them.
 
-    A second signal does not wait. A SIGTERM that nobody handles becomes `KeyboardInterrupt`, so that it
-    can be cleaned up after. Ignored signals stay ignored; outside the main thread, where Python
-    delivers none, the block simply runs.
+    A second signal does not wait, unless `even_twice`. A SIGTERM that nobody handles becomes
+    `KeyboardInterrupt`, so that it can be cleaned up after. Ignored signals stay ignored; outside the main
+    thread, where Python delivers none, the block simply runs.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -22,7 +22,7 @@ def uninterrupted() -> Generator[None]:
 
     def hold(number: int, frame: typing.Any) -> None:
         del frame
-        if caught:
+        if caught and not even_twice:
             raise KeyboardInterrupt
         caught.append(number)
 

@@ -2,13 +2,18 @@
 
 import collections
 import contextlib
+import math
+import os
 import time
+import warnings
+from collections.abc import Generator
 
 import jax
 import numpy as np
 
 from .._memory import free_memory
 from ..models import by_path, from_paths
+from ..store import LiveRun
 from ..training import nearest, RecipeError, State
 from ._engine import Engine, Layout, Legs, Outcome, Shapes
 from ._forks import begin, snapshot, Starts
@@ -40,11 +45,11 @@ class Trainer:
         self.starts = starts
         self.seats: dict[int, Seat] = {}
         self.ended: set[str] = set()
+        self._whole = True  # states in lanes and records in seats belong together
         self._last_call = time.monotonic()
         with self._precision():
             self._shapes = template, record = Engine.shapes(pack)
             _check_stop_rules(pack, record)
-            _check_memory(tree_bytes(template), (layout.devices if layout else jax.local_devices())[0])
             self._blank = {name: np.zeros((0, *one.shape), one.dtype) for name, one in record.items()}
             self._lane_bytes = tree_bytes(template) + tree_bytes(own_data(pack.runs[0]))
             self._build(layout or layout_for(len(pack.runs), tree_bytes(template), tree_bytes(record)))
@@ -53,17 +58,28 @@ class Trainer:
         """Trains to the end, or until interrupted: then a resume point is left behind."""
         with self._precision():
             try:
-                self._fill()
+                with self._together():
+                    self._fill()
                 while self.seats:
-                    with uninterrupted():  # lanes and records must not part ways
+                    with uninterrupted():
                         self._call()
-                        self._fill()
+                        with self._together():
+                            self._fill()
                         self.publisher.publish(self.seats.values(), self._states)
             except KeyboardInterrupt:
-                self.publisher.publish(self.seats.values(), self._states, force=True)
+                if self._whole:  # if not, the last resume point is the better one
+                    self.publisher.publish(self.seats.values(), self._states, force=True)
                 raise
             finally:
                 self.publisher.publish_finished()
+
+    @contextlib.contextmanager
+    def _together(self) -> Generator[None]:
+        """Takes lanes and records on together: every signal waits, and an error leaves them apart."""
+        with uninterrupted(even_twice=True):
+            self._whole = False
+            yield
+            self._whole = True
 
     def _precision(self) -> contextlib.AbstractContextManager:
         return jax.enable_x64(self.pack.runs[0].experiment.precision == "float64")
@@ -80,7 +96,8 @@ class Trainer:
         while free and self.waiting:
             run = self.waiting.popleft()
             seat, point = Seat(run, free[0]), self.points.get(run.id)
-            if point is not None and not seat.restore(point):
+            if point is not None and not (self._fits(point) and seat.restore(point)):
+                _warn_of(point)
                 point = None
             if point is None and run.parent is not None:
                 point = begin(run, self.starts[run.id])
@@ -95,6 +112,13 @@ class Trainer:
         if resumed:
             self.engine.load(resumed)
         self._balance()
+
+    def _fits(self, point: LiveRun) -> bool:
+        """Whether a resume point has a state of the shapes that this program takes."""
+        needed = by_path(self.engine.state_template)
+        return all(
+            path in point.state and point.state[path].shape == leaf.shape for path, leaf in needed.items()
+        )
 
     def _balance(self) -> None:
         """Moves runs between devices that take turns, once none waits, so that no device has two more.
@@ -143,21 +167,22 @@ class Trainer:
         budgets = self.pace.budgets({slot: seat.due for slot, seat in self.seats.items()})
         plans = {slot: seat.plan(budgets[slot], self.engine.layout.legs) for slot, seat in self.seats.items()}
         before = {slot: seat.step for slot, seat in self.seats.items()}
-        began = time.monotonic()
-        outcome = self._advance(plans)
-        if outcome is None:
-            self._narrow()
-            return
-        elapsed = time.monotonic() - began
-        for slot, seat in self.seats.items():
-            measures = {name: value[slot] for name, value in outcome.measures.items()}
-            seat.take(plans[slot], outcome.steps[slot], int(outcome.diverged_at[slot]), measures)
-        taken = {slot: int(outcome.steps[slot, -1]) - before[slot] for slot in self.seats}
-        self.pace.learn(elapsed, taken)
-        self._keep_snapshots()
-        for slot, seat in list(self.seats.items()):
-            if seat.ended:
-                self._retire(self.seats.pop(slot))
+        with self._together():
+            began = time.monotonic()
+            outcome = self._advance(plans)
+            if outcome is None:
+                self._narrow()
+                return
+            elapsed = time.monotonic() - began
+            for slot, seat in self.seats.items():
+                measures = {name: value[slot] for name, value in outcome.measures.items()}
+                seat.take(plans[slot], outcome.steps[slot], int(outcome.diverged_at[slot]), measures)
+            taken = {slot: int(outcome.steps[slot, -1]) - before[slot] for slot in self.seats}
+            self.pace.learn(elapsed, taken)
+            self._keep_snapshots()
+            for slot, seat in list(self.seats.items()):
+                if seat.ended:
+                    self._retire(self.seats.pop(slot))
         self._tell(sum(taken.values()))
 
     def _advance(self, plans: dict[int, list[Leg]]) -> Outcome | None:
@@ -179,7 +204,7 @@ class Trainer:
             if not _out_of_memory(error):
                 raise
             if layout.lanes == 1:
-                raise _too_big(layout) from error
+                raise self._too_big(layout) from error
         return None
 
     def _keep_snapshots(self) -> None:
@@ -216,7 +241,10 @@ class Trainer:
     # --- memory ---------------------------------------------------------------------------------
 
     def _build(self, layout: Layout) -> None:
-        """A compiled engine, with half as many lanes for as long as they do not fit into memory."""
+        """A compiled engine, with half as many lanes for as long as they do not fit into memory.
+
+        **Raises:** as `_too_big` says, if not even one does.
+        """
         self.progress.phase = "compiling"
         self.display(self.progress)
         while True:
@@ -224,19 +252,37 @@ class Trainer:
             if engine is not None:
                 break
             if layout.lanes == 1:
-                raise _too_big(layout)
+                raise self._too_big(layout)
             layout = layout.halved()
         self.engine, self.pace = engine, Pace(layout)
         self.progress.programs += 1
         self.progress.compile_seconds += engine.compile_seconds
 
+    def _too_big(self, layout: Layout) -> RecipeError | MemoryError:
+        """What a single run that does not fit is: a mistake if the machine could never hold its state, else
+        something that may go better another time."""
+        device, state = layout.devices[0], tree_bytes(self._shapes[0])
+        if state > (total := _total_memory(device)):
+            return RecipeError(
+                [
+                    f"model: the parameters and the optimiser's state of one run take {state / 1e9:,.1f} GB, "
+                    f"and {device} has {total / 1e9:.1f} GB: try smaller widths."
+                ]
+            )
+        free = free_memory(device)
+        return MemoryError(
+            f"a single run does not fit into the memory of {device}, of which {free / 1e9:.1f} GB are free: "
+            "try a smaller model or batch, or fewer examples."
+        )
+
     def _narrow(self) -> None:
         """After the memory has run out: half as many lanes.
 
-        The states went with the failed call. Seated runs go back to the queue, and from there to the
-        points they came from; this happens at the first calls or never.
+        The states went with the failed call. Seated runs go back to the queue, and from there to their last
+        resume points.
         """
         layout = self.engine.layout.halved()
+        self.points |= self.publisher.resume([seat.run.id for seat in self.seats.values()])
         self.waiting.extendleft(seat.run for seat in reversed(self.seats.values()))
         self.seats.clear()
         del self.engine  # its buffers must go before new ones come
@@ -261,23 +307,22 @@ def _out_of_memory(error: jax.errors.JaxRuntimeError | MemoryError) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def _too_big(layout: Layout) -> MemoryError:
-    return MemoryError(
-        f"a single run does not fit into the memory of {layout.devices[0]}: try a smaller model or batch, or "
-        "fewer examples."
+def _total_memory(device: jax.Device) -> float:
+    """Bytes of a device, free or not; devices of the host share what it has."""
+    if device.platform == "cpu":
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return total / len(jax.local_devices(backend="cpu"))
+    return (device.memory_stats() or {}).get("bytes_limit", math.inf)
+
+
+def _warn_of(point: LiveRun) -> None:
+    last = f", the last at step {point.steps[-1]}," if len(point.steps) else ""
+    warnings.warn(
+        f"The resume point of run {point.run} cannot be used: its state, at step {point.state.get('.step')}, "
+        f"and its {len(point.steps)} records{last} do not belong together, or are not what this version "
+        "makes. The run begins anew.",
+        stacklevel=2,
     )
-
-
-def _check_memory(state: int, device: jax.Device) -> None:
-    """Raises `RecipeError` if the state of one run is too large for a device, however it is laid out."""
-    free = free_memory(device)
-    if state > free:
-        raise RecipeError(
-            [
-                f"model: the parameters and the optimiser's state of one run take {state / 1e9:,.1f} GB, and "
-                f"{free / 1e9:.1f} GB of {device} are free: try smaller widths."
-            ]
-        )
 
 
 def _check_stop_rules(pack: Pack, record: dict[str, jax.ShapeDtypeStruct]) -> None:

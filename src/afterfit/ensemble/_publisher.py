@@ -53,7 +53,7 @@ class Publisher:
         self._published: dict[str, int] = {}  # records of each live run in its last resume point
 
     def resume(self, runs: list[str]) -> dict[str, LiveRun]:
-        """What earlier processes left of these runs."""
+        """The last resume points of these runs, by earlier processes or by this one."""
         return self._session.resume(runs) if self._session else {}
 
     def finish(self, records: RunRecords) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import jax
 
+from .._failure import of_the_device, told
 from ..store import RunRecords, Store, StoreError
 from ..training import CheckingProbe, RecipeError, State
 from ._engine import Engine, Layout
-from ._forks import start, Starts, templates, trunk
+from ._forks import Start, start, Starts, templates, trunk
 from ._loop import Trainer
 from ._machine import prepare
 from ._pack import obstacles, Pack, packs
@@ -21,6 +22,10 @@ from ._publisher import Publisher
 from ._run import Run
 from ._seat import failure
 from ._watcher import Watcher
+
+
+Origins = dict[str, Start | Exception]
+"""Where forks begin, or what kept their parents from being trained up to there, by run."""
 
 
 def run_all(
@@ -35,18 +40,46 @@ def run_all(
 ) -> list[RunRecords]:
     """Trains the runs that the store does not have, and returns the records of all, in order from a store
     without their texts."""
-    if store is not None:
-        train(runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watcher)
-        return Store(store, readonly=True).load([run.id for run in runs], snapshots=snapshots, texts=False)
-    prepare()
+    records, problems = _try_all(
+        runs,
+        store,
+        display=display,
+        resume_every=resume_every,
+        layout=layout,
+        snapshots=snapshots,
+        watcher=watcher,
+    )
+    _raise_first(problems)
+    return [records[run.id] for run in runs]
+
+
+def _try_all(
+    runs: Sequence[Run],
+    store: str | os.PathLike | None,
+    *,
+    display: Display,
+    resume_every: float,
+    layout: Layout | None,
+    snapshots: bool,
+    watcher: Watcher | None = None,
+) -> tuple[dict[str, RunRecords], dict[str, Exception]]:
+    """As `run_all`, with the records of all that were trained, and what the others raised."""
     distinct = {run.id: run for run in runs}
-    one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
-    publisher = Publisher(None, resume_every, watcher)
-    everything = list(distinct.values())
-    check(everything)
-    one_job.train_all(everything, publisher, one_job.starts(everything))
-    by_id = {records.run: records for records in publisher.kept}
-    return [by_id[run.id] for run in runs]
+    if store is not None:
+        problems = _try_missing(
+            runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watcher
+        )
+        names = [run for run in distinct if run not in problems]
+        found = Store(store, readonly=True).load(names, snapshots=snapshots, texts=False)
+    else:
+        prepare()
+        one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
+        publisher = Publisher(None, resume_every, watcher)
+        everything = list(distinct.values())
+        check(everything)
+        problems = one_job.train(everything, publisher, one_job.starts(everything))
+        found = publisher.kept
+    return {records.run: records for records in found}, problems
 
 
 def train(
@@ -59,19 +92,47 @@ def train(
     watcher: Watcher | None = None,
 ) -> None:
     """Trains the runs that the store does not have; holds on to no record of one that has ended."""
+    _raise_first(
+        _try_missing(runs, store, display=display, resume_every=resume_every, layout=layout, watcher=watcher)
+    )
+
+
+def _try_missing(
+    runs: Sequence[Run],
+    store: str | os.PathLike,
+    *,
+    display: Display,
+    resume_every: float,
+    layout: Layout | None,
+    watcher: Watcher | None,
+) -> dict[str, Exception]:
+    """As `train`; returns what runs raised."""
     prepare()
     distinct = {run.id: run for run in runs}
     one_job = Job(store, display, resume_every, layout, len(runs), noun_of(runs))
     opened = Store(store)
     stored = opened.has(distinct)
-    if stored != distinct.keys():
-        missing = [run for run in distinct if run not in stored]
-        check([distinct[run] for run in missing])
-        starts = one_job.starts([distinct[run] for run in missing])
-        with opened.claim(missing, about()) as session:
-            done = opened.has(missing)  # by others, before the claim
-            todo = [distinct[run] for run in missing if run not in done]
-            one_job.train_all(todo, Publisher(session, resume_every, watcher), starts)
+    if stored == distinct.keys():
+        return {}
+    missing = [run for run in distinct if run not in stored]
+    check([distinct[run] for run in missing])
+    starts = one_job.starts([distinct[run] for run in missing])
+    with opened.claim(missing, about()) as session:
+        done = opened.has(missing)  # by others, before the claim
+        todo = [distinct[run] for run in missing if run not in done]
+        return one_job.train(todo, Publisher(session, resume_every, watcher), starts)
+
+
+def _raise_first(problems: dict[str, Exception]) -> None:
+    """**Raises:** what the first that could not be trained raised."""
+    for error in problems.values():
+        raise error
+
+
+def give_up(runs: Sequence[Run], traces: dict[str, str], store: Store) -> None:
+    """Stores runs as failed, for as far as no living process holds them; `traces` says why, by run."""
+    with store.claim_free([run.id for run in runs], about()) as session:
+        session.publish_runs([failure(run, traces[run.id]) for run in runs if run.id in session.runs])
 
 
 def run_free(
@@ -130,16 +191,16 @@ class Job(typing.NamedTuple):
     runs: int
     noun: str
 
-    def starts(self, todo: Sequence[Run]) -> Starts:
+    def starts(self, todo: Sequence[Run]) -> Origins:
         """Where those of the runs begin that are forks; their parents are trained up to there if need be."""
         forks = _forks(todo)
         if not forks:
             return {}
         shapes = templates(forks)
-        found = self._stored(forks, shapes)
+        found: Origins = dict(self._stored(forks, shapes))
         trunks = {run.id: trunk(run) for run in forks if run.id not in found}
         distinct = {one.id: one for one in trunks.values()}
-        records = run_all(
+        records, problems = _try_all(
             list(distinct.values()),
             self.store,
             display=self.display,
@@ -147,10 +208,10 @@ class Job(typing.NamedTuple):
             layout=self.layout,
             snapshots=True,
         )
-        by_trunk = {one.run: one for one in records}
         for run in forks:
             if run.id in trunks:
-                known = start(run, by_trunk[trunks[run.id].id], shapes[run.id])
+                name = trunks[run.id].id
+                known = problems.get(name) or start(run, records[name], shapes[run.id])
                 assert known is not None
                 found[run.id] = known
         return found
@@ -182,25 +243,21 @@ class Job(typing.NamedTuple):
             found |= {run: one for run, one in starts.items() if one is not None}
         return found
 
-    def train_all(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> None:
-        """Trains pack after pack.
-
-        **Raises:** what the first that could not be trained raised, at the end.
-        """
-        for error in self.train(todo, publisher, starts).values():
-            raise error
-
-    def train(self, todo: Sequence[Run], publisher: Publisher, starts: Starts) -> dict[str, Exception]:
-        """Trains pack after pack; one that cannot be trained does not keep the others from it.
+    def train(self, todo: Sequence[Run], publisher: Publisher, origins: Origins) -> dict[str, Exception]:
+        """Trains pack after pack; one that cannot be trained does not keep the others from it, nor does a
+        fork without an origin.
 
         **Returns:** what runs raised.
         """
         progress = Progress(runs=self.runs, noun=self.noun, stored=self.runs - len(todo))
         self.display(progress)
-        groups, problems = packs(todo), obstacles(todo)
+        starts = {run: one for run, one in origins.items() if isinstance(one, Start)}
+        lost = {run: one for run, one in origins.items() if isinstance(one, Exception)}
+        problems = obstacles(todo) | {run.id: lost[run.id] for run in todo if run.id in lost}
+        groups = packs([run for run in todo if run.id not in problems])
         for run in todo:
-            if run.id in problems:
-                publisher.finish(failure(run, problems[run.id]))
+            if run.id in problems and not isinstance(problems[run.id], RecipeError):
+                publisher.finish(failure(run, told(problems[run.id])))
         publisher.publish_finished()
         for index, pack in enumerate(groups):
             later = [run.experiment for group in groups[index + 1 :] for run in group.runs]
@@ -209,7 +266,7 @@ class Job(typing.NamedTuple):
                 problems |= self._train_pack(pack, publisher, progress, starts)
             except RecipeError as error:
                 problems |= dict.fromkeys((run.id for run in pack.runs), error)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, jax.errors.JaxRuntimeError):
                 progress.phase = "stopped"
                 self.display(progress)
                 raise
@@ -224,7 +281,10 @@ class Job(typing.NamedTuple):
 
         A program is made with the pack's first run. If that goes wrong twice, with another first run too, it
         goes wrong for all of them. If something goes wrong later, one run may be to blame, so those that had
-        not ended are trained one by one.
+        not ended are trained one by one, from their last resume points. A device that breaks down is nothing
+        that a run came to: it ends the training of all, as an interruption does.
+
+        **Raises:** what the device, the store or the recipe is to blame for.
         """
         trainer: Trainer | None = None
         try:
@@ -234,6 +294,8 @@ class Job(typing.NamedTuple):
         except (StoreError, OSError, RecipeError):  # nothing that a run came to
             raise
         except Exception as error:
+            if trainer is not None and of_the_device(error):
+                raise
             left = pack.runs if trainer is None else [run for run in pack.runs if run.id not in trainer.ended]
             if not left:
                 raise
@@ -243,7 +305,7 @@ class Job(typing.NamedTuple):
                 blamed, rest = ([], [[run] for run in left]) if len(pack.runs) > 1 else (left, [])
             problems: dict[str, Exception] = dict.fromkeys((run.id for run in blamed), error)
         for run in blamed:
-            publisher.finish(failure(run, problems[run.id]))
+            publisher.finish(failure(run, told(problems[run.id])))
         publisher.publish_finished()
         for runs in filter(None, rest):
             part = dataclasses.replace(pack, runs=tuple(runs))

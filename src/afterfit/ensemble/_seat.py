@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 
-from .._failure import told
 from ..store import LiveRun, RunRecords
 from ._run import Run
 
@@ -143,7 +142,7 @@ class Seat:
         return True
 
 
-def failure(run: Run, error: Exception) -> RunRecords:
-    """What the store keeps of a run that raised something: the message, with its traceback."""
+def failure(run: Run, trace: str) -> RunRecords:
+    """What the store keeps of a run that raised something: the traceback, which ends with the message."""
     start = run.experiment.first_step
-    return RunRecords(run.id, run.recipe, np.zeros(0, np.int64), {}, "failed", start, told(error))
+    return RunRecords(run.id, run.recipe, np.zeros(0, np.int64), {}, "failed", start, trace)

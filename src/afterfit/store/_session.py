@@ -109,8 +109,8 @@ class Session:
         return self._runs
 
     def resume(self, runs: Iterable[str]) -> dict[str, LiveRun]:
-        """State and records of those of `runs` that a dead session left a resume point of, the newest that
-        is intact.
+        """State and records of those of `runs` that this session or a dead one left a resume point of, the
+        newest that is intact.
 
         Warns (`StoreWarning`) of each damaged or outdated one that is passed over.
         """
@@ -119,7 +119,7 @@ class Session:
         for folder in reversed(claims_in(self._running).holders(wanted)):
             if not wanted:
                 break
-            if folder.name == self.name or folder.alive:
+            if folder.name != self.name and folder.alive:
                 continue
             for point in folder.points("resume"):
                 try:
@@ -136,13 +136,16 @@ class Session:
         return found
 
     def publish_runs(self, runs: Sequence[RunRecords]) -> None:
-        """Publishes finished runs as one pack file (none for no runs)."""
-        names = self._mine(run.run for run in runs)
+        """Publishes finished runs as one pack file (none for no runs).
+
+        A failed one is not finished: it keeps its resume point, to go on from when it is tried again.
+        """
+        self._mine(run.run for run in runs)
         if not runs:
             return
         write_pack(self._shared.outbox, runs, self._about, self.name)
         self._shared.send()
-        self._published |= names
+        self._published |= {run.run for run in runs if run.outcome != "failed"}
         self._prune("resume")
         self._prune("segment")
         self._sweep_inherited()
