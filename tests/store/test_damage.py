@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -124,6 +125,10 @@ def foreign(tmp_path, finished, live, only):
             safetensors.numpy.save_file({"weight": np.ones(3)}, path, {"made by": "somebody"})
         elif kind == "of a newer format":
             write_newer(path)
+        elif kind == "a pipe":
+            os.mkfifo(path)
+        elif kind == "a folder":
+            path.mkdir()
         elif kind == "a copy":
             shutil.copy(pack, path)
         elif kind == "renamed":
@@ -142,11 +147,19 @@ def write_newer(path) -> None:
     written.rename(path)
 
 
+def test_a_pipe_in_the_place_of_the_marker(tmp_path):
+    os.mkfifo(tmp_path / "afterfit.json")
+    with pytest.raises(StoreError, match="afterfit.json is no plain file"):
+        Store(tmp_path, create=False, readonly=True)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
         ("another program's", "is damaged, or no file of afterfit.* Move it elsewhere"),
         ("of a newer format", "has format 99, this afterfit reads up to .*: upgrade"),
+        ("a pipe", "is no plain file.* move it elsewhere"),  # who opens it waits for ever
+        ("a folder", "is no plain file.* move it elsewhere"),
         ("a resume point", "holds runs on their way.* move it out of"),
         ("a copy", r"is damaged: .*a new name.* delete it"),
         ("renamed", r"is damaged: .*a new name.* delete it"),

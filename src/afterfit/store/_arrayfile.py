@@ -16,7 +16,7 @@ import numpy as np
 import safetensors
 
 from ._disk import DIGEST, digest_of, publish
-from ._error import damage, StoreError
+from ._error import check_plain, damage, StoreError
 from ._version import FORMAT
 
 
@@ -182,6 +182,7 @@ def _little_endian(array: np.ndarray) -> np.ndarray:
 @contextlib.contextmanager
 def _reading(path: Path) -> Generator[None]:
     try:
+        check_plain(path)
         yield
     except safetensors.SafetensorError as error:
         raise damage(path) from error

@@ -34,6 +34,15 @@ def explain(error: OSError, path: Path, needed: int = 0) -> StoreError:
     )
 
 
+def check_plain(path: Path) -> None:
+    """Raises `StoreError` for a pipe, a device or a folder in a file's place: to open a pipe may take for ever.
+
+    What is not there is somebody else's matter.
+    """
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no plain file, and afterfit puts none there: move it elsewhere.")
+
+
 def damage(where: Path | str) -> StoreError:
     """The error for a file, or an object at an address, whose content is not what was written."""
     return StoreError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ._disk import publish_json
-from ._error import StoreError
+from ._error import check_plain, StoreError
 
 
 MARKER = "afterfit.json"
@@ -113,6 +113,7 @@ class SharedFolder(AbstractShared):
 
     @property
     def marker(self) -> bytes | None:
+        check_plain(self.folder / MARKER)
         try:
             return (self.folder / MARKER).read_bytes()
         except FileNotFoundError:
