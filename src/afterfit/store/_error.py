@@ -35,7 +35,7 @@ def explain(error: OSError, path: Path, needed: int = 0) -> StoreError:
 
 
 def check_plain(path: Path) -> None:
-    """Raises `StoreError` for a pipe, a device or a folder in a file's place: to open a pipe may take for ever.
+    """Raises `StoreError` for a pipe, a device or a folder in a file's place: opening a pipe may never end.
 
     What is not there is somebody else's matter.
     """
