@@ -195,11 +195,7 @@ def _number(value: float) -> str:
 def note(runs: Runs, style: Style, *, tables: bool) -> str:
     """What the charts leave out or pool, in plain words; `tables`: a reader has those behind them too."""
     sentences = []
-    pooled = [
-        axis.title + "s" * axis.is_seed
-        for axis in runs.axes
-        if len(runs.taken(axis)) > 1 and axis is not runs.colour and axis is not runs.panel
-    ]
+    pooled = [axis.values for axis in runs.varying if axis is not runs.colour and axis is not runs.panel]
     if style.pooled:
         of = f" over {' and '.join(pooled)}" if pooled else ""
         if style.banded:

@@ -39,7 +39,7 @@ def curves(scene: Scene, choice: Choice) -> Spec:
     style = dataclasses.replace(fitting, points=points, end=_end(scene, choice), linear=choice.linear)
     tables = [panel_table(runs, measure, style, place) for place in runs.panels]
     spec, signals = _reusable(_with_holds(curves_spec(runs, measure, style, tables[0], _HEIGHT)), tables[0])
-    headings = ["" if place is None else _heading(runs, place) for place in runs.panels]
+    headings = [runs.heading(place) for place in runs.panels]
     return {
         **told,
         "note": _note(runs, style),
@@ -86,11 +86,6 @@ def _titles(runs: Runs) -> dict[str, str]:
     axes = {f"axis{at}": axis.title for at, axis in enumerate(runs.axes) if len(axis.labels) > 1}
     parts = {part or "value": f"{part} {measure.title}".strip() for part in measure.parts}
     return {**axes, "step": "step", **parts}
-
-
-def _heading(runs: Runs, place: int) -> str:
-    assert runs.panel is not None
-    return f"{runs.panel.title} {runs.panel.labels[place]}"
 
 
 def _with_holds(spec: Spec) -> Spec:

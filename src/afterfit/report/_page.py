@@ -140,9 +140,7 @@ def _measure(runs: Runs, style: Style, measure: Measure, charts: dict[str, dict]
         spec = curves_spec(runs, measure, style, table, _HEIGHT)
         spec["data"] = enclosed(table.text, table.columns, table.numbers)
         charts[chart] = {"spec": spec, "header": table.header}
-        heading = (
-            "" if runs.panel is None or panel is None else f"{runs.panel.title} {runs.panel.labels[panel]}"
-        )
+        heading = runs.heading(panel)
         file = re.sub(r"\W+", "-", f"{measure.name} {heading}"[:80]).strip("-")
         spoken = f"{measure.title} against steps, {heading}".rstrip(", ")
         charts[chart]["spec"]["description"] = spoken

@@ -98,11 +98,7 @@ def curves_figure(
 def pooled_axes(data: "xarray.Dataset") -> list[str]:
     """The axes that vary and have no colour of their own in the picture, seeds apart."""
     runs = read_runs(data)
-    return [
-        axis.title
-        for axis in runs.axes
-        if len(runs.taken(axis)) > 1 and not axis.is_seed and axis is not runs.colour
-    ]
+    return [axis.title for axis in runs.varying if not axis.is_seed and axis is not runs.colour]
 
 
 def _measure(runs: Runs, name: str) -> Measure:

@@ -34,6 +34,11 @@ class Axis:
     def is_seed(self) -> bool:
         return self.name.split(".")[0] in ("seed", "seeds")
 
+    @property
+    def values(self) -> str:
+        """Its values as a sentence calls them: "weight decay", "seeds"."""
+        return self.title + "s" * self.is_seed
+
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
@@ -79,6 +84,11 @@ class Runs:
         """The places of the axis at which some run has a record."""
         return np.unique(axis.index[self.present]).tolist()
 
+    @property
+    def varying(self) -> list[Axis]:
+        """The axes on which runs with a record differ."""
+        return [axis for axis in self.axes if len(self.taken(axis)) > 1]
+
     @functools.cached_property
     def colours(self) -> list[int]:
         """The places of the colour axis that are drawn: of the runs in the panels, evenly spread."""
@@ -86,13 +96,22 @@ class Runs:
             return []
         seen = self.present
         if self.panel is not None:
-            seen = seen & np.isin(self.panel.index, _spread(self.taken(self.panel), PANELS))
+            seen = seen & np.isin(self.panel.index, np.array(self._panels))
         return _spread(np.unique(self.colour.index[seen]).tolist(), COLOURS)
 
     @property
     def colour_labels(self) -> tuple[str, ...]:
         """What the colours stand for."""
         return () if self.colour is None else tuple(self.colour.labels[place] for place in self.colours)
+
+    def heading(self, panel: int | None) -> str:
+        """What stands over a panel; "" without such an axis."""
+        return "" if self.panel is None or panel is None else f"{self.panel.title} {self.panel.labels[panel]}"
+
+    @functools.cached_property
+    def _panels(self) -> Sequence[int | None]:
+        """Places of the panel axis, of which one may have no line of a colour that is drawn."""
+        return [None] if self.panel is None else _spread(self.taken(self.panel), PANELS)
 
     @functools.cached_property
     def panels(self) -> list[int | None]:
@@ -101,7 +120,7 @@ class Runs:
 
     def cells(self) -> Iterator[tuple[int | None, int | None, Int[np.ndarray, " member"]]]:
         """`(panel place, colour place, runs there)` for each line to be drawn; None without such an axis."""
-        for panel in [None] if self.panel is None else _spread(self.taken(self.panel), PANELS):
+        for panel in self._panels:
             for colour in self.colours or [None]:
                 member = self.present
                 if self.panel is not None:

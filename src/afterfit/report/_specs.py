@@ -137,7 +137,7 @@ def _colour_channel(runs: Runs, colour: str | None, part: str) -> Spec:
             "scale": {"domain": ["train", "test"]},
             "legend": None,
         }
-    domain = [runs.colour.labels[place] for place in runs.colours]
+    domain = list(runs.colour_labels)
     return {"field": colour, "type": "nominal", "scale": {"domain": domain}, "legend": None}
 
 

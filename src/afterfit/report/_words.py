@@ -135,10 +135,10 @@ def _generalised(runs: Runs) -> str:
 
 def _pooled(runs: Runs, axis: Axis) -> str:
     """What the medians of a sentence about an axis are taken over, where it is not seeds alone."""
-    others = [other for other in runs.axes if other.name != axis.name and len(runs.taken(other)) > 1]
+    others = [other for other in runs.varying if other.name != axis.name]
     if all(other.is_seed for other in others):
         return ""
-    return f", medians over {' and '.join(other.title + 's' * other.is_seed for other in others)}"
+    return f", medians over {' and '.join(other.values for other in others)}"
 
 
 def _contrast(runs: Runs, axis: Axis) -> str:
